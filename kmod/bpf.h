@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The module's object model: maps, programs, links and BTF with ids, references, memory accounting and fds; the operations that
+ * each family of maps, each kind of attachment and each family of helpers fills in.
+ */
+#ifndef BPFCOMPAT_BPF_H
+#define BPFCOMPAT_BPF_H
+
+#include "uapi/bpf_abi.h"	/* before any kernel header: see there */
+#include "uapi/btf_abi.h"
+#include "uapi/bpfcompat.h"
+#include "compat/compat.h"	/* the kernel's headers, with a modern interface */
+#include "../verifier/verifier.h"
+#include "../verifier/btf.h"
+#include "exec/exec.h"
+
+#define BC_LOG "bpfcompat: "
+
+/* ---- objects (bpf/object.c) ---- */
+
+enum bc_obj_kind { BC_OBJ_MAP, BC_OBJ_PROG, BC_OBJ_BTF, BC_OBJ_LINK, __BC_OBJ_KINDS };
+
+struct bc_object;
+struct bc_obj_ops {
+	/* Frees the object; process context, after the last reference went. */
+	void (*free)(struct bc_object *obj);
+};
+
+struct bc_object {
+	atomic_t refs;
+	u32 id;			/* 0 until published */
+	u8 kind;		/* enum bc_obj_kind */
+	const struct bc_obj_ops *ops;
+	size_t bytes;		/* charged, in bytes */
+	kuid_t uid;		/* of the creator */
+	struct work_struct free_work;
+	struct rcu_head rcu;
+};
+
+int bc_object_init(struct bc_object *obj, enum bc_obj_kind kind, const struct bc_obj_ops *ops);
+/* Gives the object its id and makes it findable; last step of creation. 0 or -ENOMEM/-ENOSPC. */
+int bc_object_publish(struct bc_object *obj);
+void bc_object_get(struct bc_object *obj);
+/* Fails when the last reference is gone (RCU look-ups by id). */
+bool bc_object_get_unless_zero(struct bc_object *obj);
+/* Any context; the object is freed from a work queue, after an RCU-sched grace period, so probes may still be using it. */
+void bc_object_put(struct bc_object *obj);
+/* With a reference, or NULL. */
+struct bc_object *bc_object_by_id(enum bc_obj_kind kind, u32 id);
+/* Next id above @id; 0 when there is none. */
+u32 bc_object_next_id(enum bc_obj_kind kind, u32 id);
+
+/* ---- memory (bpf/memory.c): counted per object and in total, capped by the module parameter max_memory ---- */
+
+/* Zeroed, page-backed when large, never for use in a probe (may sleep). NULL past the cap. Freed by bc_free; size is remembered. */
+void *bc_alloc(struct bc_object *obj, size_t size);
+void *bc_alloc_user(struct bc_object *obj, size_t size);	/* vmalloc_user memory, page aligned: may be mapped into a process */
+void bc_free(struct bc_object *obj, void *p, size_t size);
+/* One block of @size bytes for each possible CPU, cache-line aligned; works where alloc_percpu must not. */
+void *bc_alloc_percpu(struct bc_object *obj, size_t size);	/* opaque: use bc_percpu_ptr */
+void bc_free_percpu(struct bc_object *obj, void *p, size_t size);
+void *bc_percpu_ptr(void *p, size_t size, int cpu);
+u64 bc_memory_total(void);
+
+/* ---- maps (bpf/map_cmd.c, maps/) ---- */
+
+struct bc_map;
+struct bc_prog;
+
+typedef u64 bc_callback;	/* the value a program passed for a callback function */
+
+struct bc_map_ops {
+	/* Refuses bad attributes with Linux's errno; before any allocation. */
+	int (*alloc_check)(const union bpf_attr *attr);
+	/* The map, with desc, ops and obj left to the caller to fill, or ERR_PTR. @obj: charge memory to it (it is inside the map). */
+	struct bc_map *(*alloc)(const union bpf_attr *attr);
+	void (*free)(struct bc_map *map);
+	/* Drops what the map holds (programs, events) when its last fd goes though programs may still reference it (prog array). Optional. */
+	void (*release_uref)(struct bc_map *map);
+
+	/* From programs and, under the guard, from system calls: any context, never sleep, never allocate from the slab. */
+	void *(*lookup)(struct bc_map *map, const void *key);
+	long (*update)(struct bc_map *map, const void *key, const void *value, u64 flags);
+	long (*delete)(struct bc_map *map, const void *key);
+	long (*push)(struct bc_map *map, const void *value, u64 flags);
+	long (*pop)(struct bc_map *map, void *value);
+	long (*peek)(struct bc_map *map, void *value);
+	void *(*lookup_percpu)(struct bc_map *map, const void *key, u32 cpu);
+	long (*for_each)(struct bc_map *map, bc_callback cb, u64 ctx, u64 flags);
+
+	/* From system calls. Values are in the user's layout (per-CPU maps: round_up(value_size, 8) for each possible CPU). */
+	int (*sys_lookup)(struct bc_map *map, const void *key, void *value, u64 flags);
+	int (*sys_update)(struct bc_map *map, const void *key, const void *value, u64 flags);	/* default: update under the guard */
+	int (*sys_delete)(struct bc_map *map, const void *key);
+	int (*sys_lookup_and_delete)(struct bc_map *map, const void *key, void *value, u64 flags);
+	int (*sys_next_key)(struct bc_map *map, const void *key, void *next);	/* key NULL: the first */
+	size_t (*sys_value_size)(const struct bc_map *map);	/* default: value_size */
+	/* Batches: NULL is -ENOTSUPP; generic ones in bpf/map_batch.c, hash maps have their own */
+	int (*lookup_batch)(struct bc_map *map, const union bpf_attr *attr, union bpf_attr __user *uattr);
+	int (*lookup_and_delete_batch)(struct bc_map *map, const union bpf_attr *attr, union bpf_attr __user *uattr);
+	int (*update_batch)(struct bc_map *map, const union bpf_attr *attr, union bpf_attr __user *uattr);
+	int (*delete_batch)(struct bc_map *map, const union bpf_attr *attr, union bpf_attr __user *uattr);
+
+	/* Fds as values (prog array, perf event array, cgroup array): sys_update is given the fd. */
+	void (*show_fdinfo)(struct bc_map *map, struct seq_file *m);
+	u64 (*direct_addr)(struct bc_map *map, u32 off);	/* address of byte off of value 0, or 0 */
+	int (*mmap)(struct bc_map *map, struct vm_area_struct *vma);
+	unsigned int (*poll)(struct bc_map *map, struct file *file, struct poll_table_struct *pts);
+};
+
+struct bc_map {
+	struct bc_map_desc desc;	/* first: programs hold its address */
+	struct bc_object obj;
+	const struct bc_map_ops *ops;
+	struct bc_btf *btf;
+	bool frozen;
+	u32 writers;			/* writable mappings and system calls at work; under freeze_lock */
+	struct mutex freeze_lock;
+	atomic_t urefs;			/* fds and pins */
+	/* programs that may share a prog array must be alike */
+	spinlock_t owner_lock;
+	u32 owner_type;
+	bool owner_set;
+};
+
+static inline struct bc_map *bc_map_of(struct bc_map_desc *desc)
+{
+	return container_of(desc, struct bc_map, desc);
+}
+
+/* Table of map types, NULL where there is none (maps/table.c). */
+const struct bc_map_ops *bc_map_ops_for(u32 map_type);
+/* Reference to the map behind an fd; ERR_PTR(-EBADF), ERR_PTR(-EINVAL) for an fd of another kind. */
+struct bc_map *bc_map_get_fd(u32 fd);
+void bc_map_get(struct bc_map *map);
+void bc_map_put(struct bc_map *map);
+void bc_map_uref_get(struct bc_map *map);
+void bc_map_uref_put(struct bc_map *map);
+/* Copies a value without tearing 8-byte words, leaving out spin lock and timer. */
+void bc_map_copy_value(struct bc_map *map, void *dst, const void *src);
+
+/* ---- programs (bpf/prog.c) ---- */
+
+struct bc_prog_stats {		/* per CPU */
+	u64 cnt, nsecs, misses;
+};
+
+struct bc_prog {
+	struct bc_exec_prog exec;	/* what runs; points into v */
+	struct bc_object obj;
+	struct bc_verified v;
+	u32 type;
+	u32 expected_attach_type;
+	bool gpl;
+	char name[BPF_OBJ_NAME_LEN];
+	u8 tag[BPF_TAG_SIZE];
+	u64 load_time;			/* CLOCK_BOOTTIME, ns */
+	struct bpf_insn *orig_insns;	/* as loaded */
+	u32 orig_cnt;
+	struct bc_btf *btf;
+	u32 attach_btf_id;
+	struct bc_prog_stats *stats;	/* bc_alloc_percpu */
+	struct mutex maps_lock;		/* guards bound_maps (PROG_BIND_MAP) */
+	struct bc_map **bound_maps;
+	u32 bound_map_cnt;
+};
+
+struct bc_prog *bc_prog_get_fd(u32 fd);	/* as bc_map_get_fd */
+void bc_prog_get(struct bc_prog *prog);
+void bc_prog_put(struct bc_prog *prog);
+
+/* ---- running (bpf/run.c) ---- */
+
+/* What helpers know of the run they are in; one per CPU, like the guard. */
+struct bc_run {
+	const struct bc_prog *prog;
+	void *ctx;			/* as given to the program */
+	struct pt_regs *regs;		/* of the event, where there is any */
+	u64 cookie;			/* bpf_get_attach_cookie */
+	u64 func_ip;			/* bpf_get_func_ip */
+	struct perf_event *event;	/* perf_event programs */
+	void *event_data;		/* struct perf_sample_data * of a perf_event program */
+};
+
+/*
+ * The per-CPU guard. True: programs and map operations may run on this CPU till bc_run_end(), with preemption off, in any context,
+ * NMI included. False: this CPU is inside already (a probe hit in our own code or in a helper); the caller counts a miss.
+ */
+bool bc_run_begin(void);
+void bc_run_end(void);
+/* The same for system calls that touch maps: keeps trying, never fails (process context). */
+void bc_syscall_enter(void);
+void bc_syscall_exit(void);
+
+/* Inside the guard. */
+struct bc_run *bc_this_run(void);
+/* Runs @prog on @ctx inside the guard; fills prog, ctx of bc_this_run(), counts statistics when enabled. */
+u32 bc_prog_run(struct bc_prog *prog, void *ctx);
+/* Calls a program's callback from a helper (bpf_loop, for_each). */
+u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
+void bc_prog_count_miss(struct bc_prog *prog);
+
+/* An array of programs at one hook: replaced whole, read under RCU-sched. attach/prog_array.c. */
+struct bc_hook_entry { struct bc_prog *prog; u64 cookie; };
+struct bc_hook {
+	struct rcu_head rcu;
+	u32 cnt;
+	struct bc_hook_entry e[];
+};
+
+/* ---- links (bpf/link.c) ---- */
+
+struct bc_link;
+struct bc_link_ops {
+	void (*release)(struct bc_link *link);	/* detaches; process context, once */
+	void (*free)(struct bc_link *link);
+	int (*detach)(struct bc_link *link);	/* BPF_LINK_DETACH; NULL is -EOPNOTSUPP */
+	int (*update)(struct bc_link *link, struct bc_prog *new_prog, struct bc_prog *old_prog);
+	int (*fill_info)(const struct bc_link *link, struct bpf_link_info *info, struct bpf_link_info __user *uinfo);
+	void (*show_fdinfo)(const struct bc_link *link, struct seq_file *m);
+};
+
+struct bc_link {
+	struct bc_object obj;
+	u32 type;			/* enum bpf_link_type */
+	const struct bc_link_ops *ops;
+	struct bc_prog *prog;		/* a reference */
+};
+
+int bc_link_init(struct bc_link *link, u32 type, const struct bc_link_ops *ops, struct bc_prog *prog);
+/* Publishes and returns a new fd, or a negative errno with the link released. */
+int bc_link_fd(struct bc_link *link);
+struct bc_link *bc_link_get_fd(u32 fd);
+void bc_link_put(struct bc_link *link);
+
+/* ---- fds (bpf/fd.c) ---- */
+
+/* New O_CLOEXEC fd on an anonymous inode named as Linux names it ("bpf-map", "bpf-prog", "bpf_link", "btf"); takes over the reference. */
+int bc_object_fd(struct bc_object *obj, int flags);
+/* The object behind a file, of the wanted kind, without a new reference; NULL when it is not ours or of another kind. */
+struct bc_object *bc_object_of_file(struct file *file, enum bc_obj_kind kind);
+
+/* ---- BTF objects (bpf/btf_cmd.c) ---- */
+
+/* The kernel's BTF as loaded by `bpfcompat btf load` or the kernel's own; NULL when there is none. Valid as long as the module. */
+const struct bc_btf *bc_btf_vmlinux(void);
+
+/* ---- commands (bpf/dispatch.c) ---- */
+
+/* Each gets the attributes copied in, zero-filled past what the caller gave; @size is the caller's. */
+typedef int (*bc_cmd_fn)(union bpf_attr *attr, union bpf_attr __user *uattr, u32 size);
+
+int bc_cmd_map_create(union bpf_attr *attr, union bpf_attr __user *uattr, u32 size);
+/* ... the rest is declared in bpf/commands.h */
+
+bool bc_capable(void);		/* CAP_SYS_ADMIN, or CAP_BPF where the kernel has it, in the initial user namespace */
+bool bc_capable_perfmon(void);	/* CAP_SYS_ADMIN, or CAP_PERFMON */
+
+/* ---- attachment (attach/) ---- */
+
+/* PERF_EVENT_IOC_SET_BPF (the shim turns it into BPFCOMPAT_IOC_SET_BPF) and LINK_CREATE on a perf event's fd share this. */
+int bc_perf_event_attach(struct file *event_file, struct bc_prog *prog, u64 cookie, struct bc_link **link);
+int bc_raw_tp_open(const char *name, struct bc_prog *prog, struct bc_link **link);
+
+/* Each subsystem's entry in the table of bpf/main.c, run in order and unwound in reverse. */
+struct bc_subsystem {
+	const char *name;
+	int (*init)(void);
+	void (*exit)(void);
+};
+
+/* ---- helpers (helpers/) ---- */
+
+extern const bc_helper_fn bc_helper_table[];	/* indexed by helper number, helpers/table.c */
+bool bc_helper_available(u32 func_id);
+
+/* Helpers' declaration: u64 bc_h_NAME(u64 r1 ... r5). */
+#define BC_HELPER(name) u64 bc_h_##name(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
+
+/* Output to perf buffers and ring buffers, shared by helpers and maps: maps/perf_event_array.c with attach/bpf_output.c */
+long bc_perf_event_output(struct bc_map *map, u64 flags, const void *ctx, const void *data, u64 size);
+
+#endif
