@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the verifier share: the abstract domain, register, frame and program states, what is known of each
+ * instruction, the environment of one run, and the functions that one file offers to the others.
+ */
+#ifndef BPFCOMPAT_VERIFIER_INTERNAL_H
+#define BPFCOMPAT_VERIFIER_INTERNAL_H
+
+#include "verifier.h"
+#include "btf.h"
+
+#define BC_REG_BYTES		8
+#define BC_STACK_SLOTS		(BC_MAX_STACK / BC_REG_BYTES)
+#define BC_MAX_VAR_OFF		(1 << 29)	/* Linux: BPF_MAX_VAR_OFF */
+#define BC_MAX_VAR_SIZ		(1 << 29)
+#define BC_MAX_PACKET_OFF	0xffff
+#define BC_MAX_JMP_STACK	8192		/* states waiting: Linux's BPF_COMPLEXITY_LIMIT_JMP_SEQ */
+#define BC_MAX_STATES		64		/* per instruction: BPF_COMPLEXITY_LIMIT_STATES */
+#define BC_MAX_TP_BUFFER	1024
+#define BC_ID_MAP		((MAX_BPF_REG + BC_STACK_SLOTS) * 2)
+
+#ifndef U64_MAX
+#define U64_MAX ((u64)~0ULL)
+#endif
+#ifndef U32_MAX
+#define U32_MAX ((u32)~0U)
+#endif
+#ifndef S64_MAX
+#define S64_MAX ((s64)(U64_MAX >> 1))
+#endif
+#ifndef S64_MIN
+#define S64_MIN ((s64)(-S64_MAX - 1))
+#endif
+#ifndef S32_MAX
+#define S32_MAX ((s32)(U32_MAX >> 1))
+#endif
+#ifndef S32_MIN
+#define S32_MIN ((s32)(-S32_MAX - 1))
+#endif
+
+/* ---- the abstract domain: tnum.c, bounds.c, scalar.c. Pure functions, so that they can be proven from their source ---- */
+
+/* Bits known (0 in mask, then in value) and unknown (1 in mask, then 0 in value). */
+struct tnum {
+	u64 value;
+	u64 mask;
+};
+
+struct tnum bc_tnum_const(u64 value);
+struct tnum bc_tnum_unknown(void);
+struct tnum bc_tnum_range(u64 min, u64 max);
+struct tnum bc_tnum_lsh(struct tnum a, u8 shift);
+struct tnum bc_tnum_rsh(struct tnum a, u8 shift);
+struct tnum bc_tnum_arsh(struct tnum a, u8 shift, u8 bits);
+struct tnum bc_tnum_add(struct tnum a, struct tnum b);
+struct tnum bc_tnum_sub(struct tnum a, struct tnum b);
+struct tnum bc_tnum_and(struct tnum a, struct tnum b);
+struct tnum bc_tnum_or(struct tnum a, struct tnum b);
+struct tnum bc_tnum_xor(struct tnum a, struct tnum b);
+struct tnum bc_tnum_mul(struct tnum a, struct tnum b);
+struct tnum bc_tnum_intersect(struct tnum a, struct tnum b);
+struct tnum bc_tnum_cast(struct tnum a, u8 bytes);
+struct tnum bc_tnum_low32(struct tnum a);
+struct tnum bc_tnum_high32(struct tnum a);		/* low half cleared */
+struct tnum bc_tnum_with_low32(struct tnum hi, struct tnum lo);
+bool bc_tnum_is_const(struct tnum a);
+bool bc_tnum_is_unknown(struct tnum a);
+bool bc_tnum_low32_is_const(struct tnum a);
+bool bc_tnum_is_aligned(struct tnum a, u64 size);
+bool bc_tnum_in(struct tnum outer, struct tnum inner);	/* every value of inner is one of outer */
+
+/* What is known of a 64-bit value (or of the variable part of a pointer's offset): all parts hold at once. */
+struct bpf_scalar {
+	struct tnum t;
+	u64 umin, umax;
+	s64 smin, smax;
+	u32 umin32, umax32;
+	s32 smin32, smax32;
+};
+
+void bc_scalar_const(struct bpf_scalar *s, u64 value);
+void bc_scalar_unknown(struct bpf_scalar *s);
+bool bc_scalar_is_const(const struct bpf_scalar *s);
+/* No contradiction between the bounds (a sanity check after refinement). */
+bool bc_scalar_sane(const struct bpf_scalar *s);
+/* bounds.c: deductions between tnum, signed and unsigned bounds of both widths. */
+void bc_bounds_sync(struct bpf_scalar *s);
+void bc_bounds_forget64(struct bpf_scalar *s);		/* 64-bit bounds to the widest */
+void bc_bounds_forget32(struct bpf_scalar *s);
+void bc_bounds_forget(struct bpf_scalar *s);		/* both */
+void bc_bounds_64_from_32(struct bpf_scalar *s);	/* after the 32-bit half was refined */
+void bc_bounds_32_from_64(struct bpf_scalar *s);
+void bc_scalar_zext32(struct bpf_scalar *s);		/* value becomes its low half, zero-extended */
+void bc_scalar_truncate(struct bpf_scalar *s, u32 bytes);	/* keep the low bytes, zero-extended */
+void bc_scalar_sext(struct bpf_scalar *s, u32 bytes, bool to32);	/* sign-extend the low bytes */
+/* scalar.c: the transfer function of each ALU operation (BPF_OP(code)); dst op= src. */
+void bc_scalar_alu(struct bpf_scalar *dst, const struct bpf_scalar *src, u8 op, bool is32);
+void bc_scalar_alu_div(struct bpf_scalar *dst);
+/* refine.c: is the comparison decided: 1 always taken, 0 never, -1 unknown. */
+int bc_scalar_branch(const struct bpf_scalar *a, const struct bpf_scalar *b, u8 op, bool is32);
+/* What taken and not-taken branches tell: narrows each operand of each. */
+void bc_scalar_refine(struct bpf_scalar *true_a, struct bpf_scalar *true_b, struct bpf_scalar *false_a, struct bpf_scalar *false_b,
+		      u8 op, bool is32);
+/* Every value that @inner allows is allowed by @outer. */
+bool bc_scalar_within(const struct bpf_scalar *outer, const struct bpf_scalar *inner);
+
+/* ---- registers ---- */
+
+enum bpf_reg_type {
+	NOT_INIT = 0,
+	SCALAR_VALUE,
+	PTR_TO_CTX,
+	CONST_PTR_TO_MAP,
+	PTR_TO_MAP_VALUE,
+	PTR_TO_MAP_KEY,
+	PTR_TO_STACK,
+	PTR_TO_PACKET_META,
+	PTR_TO_PACKET,
+	PTR_TO_PACKET_END,
+	PTR_TO_FLOW_KEYS,
+	PTR_TO_SOCKET,
+	PTR_TO_SOCK_COMMON,
+	PTR_TO_TCP_SOCK,
+	PTR_TO_TP_BUFFER,
+	PTR_TO_XDP_SOCK,
+	PTR_TO_BTF_ID,
+	PTR_TO_MEM,
+	PTR_TO_BUF,
+	PTR_TO_FUNC,
+	PTR_TO_DYNPTR,
+	__BPF_REG_TYPES,
+
+	/* flags beside the type */
+	PTR_MAYBE_NULL	= 1 << 8,
+	MEM_RDONLY	= 1 << 9,
+	MEM_ALLOC	= 1 << 10,	/* from ringbuf_reserve: given back as a whole */
+	MEM_USER	= 1 << 11,
+	MEM_PERCPU	= 1 << 12,
+	PTR_UNTRUSTED	= 1 << 13,
+};
+#define BC_BASE_TYPE(type)	((type) & 0xff)
+#define BC_TYPE_FLAGS(type)	((type) & ~0xffu)
+
+struct bpf_reg_state {
+	u32 type;			/* enum bpf_reg_type with its flags */
+	s32 off;			/* fixed part of a pointer's offset */
+	struct bpf_scalar v;		/* the value, or the variable part of a pointer's offset */
+	union {
+		s32 range;		/* packet pointers: bytes known to be there; <0: see refine of PTR_TO_PACKET_END */
+		struct {		/* map pointers, map keys and values */
+			const struct bc_map_desc *map;
+			u32 map_uid;	/* tells look-ups in inner maps apart */
+		};
+		struct {		/* PTR_TO_BTF_ID */
+			const struct bc_btf *btf;
+			u32 btf_id;
+		};
+		u32 mem_size;		/* PTR_TO_MEM */
+		u32 subprogno;		/* PTR_TO_FUNC */
+		struct {
+			u64 raw1, raw2;
+		} raw;			/* all of the above, for comparison */
+	};
+	u32 id;				/* equal in registers known to hold the same value, look-up, or variable offset */
+	u32 ref_obj_id;			/* the reference that this pointer depends on */
+	u32 frameno;			/* PTR_TO_STACK: whose stack */
+	bool precise;			/* scalar: its exact value was relied upon */
+};
+
+enum bpf_stack_slot_type {
+	STACK_INVALID = 0,	/* nothing stored */
+	STACK_SPILL,		/* part of a spilled register; a spill narrower than 8 bytes marks its low bytes only */
+	STACK_MISC,		/* some initialised byte */
+	STACK_ZERO,		/* a zero byte */
+};
+
+struct bpf_stack_state {
+	struct bpf_reg_state spilled;	/* valid where slot_type[7] is STACK_SPILL */
+	u8 slot_type[BC_REG_BYTES];	/* [7] is the byte with the lowest address' partner: index (-off - 1) % 8, so [7] is the low byte */
+};
+
+struct bpf_reference_state {
+	u32 id;
+	u32 insn_idx;		/* where it was acquired, for the message */
+	u32 callback_frame;	/* acquired within a callback of that frame; 0: not in a callback */
+};
+
+/*
+ * Liveness lives beside the registers, as bit masks (bit = register or stack slot). A read mark in a stored state says that some
+ * continuation read the value it had there; a written mark says that the code between the parent state and here wrote it first.
+ */
+struct bpf_liveness {
+	u16 reg_read;
+	u16 reg_written;
+	u64 slot_read;
+	u64 slot_written;
+	bool done;		/* no more reads can come: what was not read has been dropped */
+};
+
+struct bpf_func_state {
+	struct bpf_reg_state regs[MAX_BPF_REG];
+	struct bpf_liveness live;
+	s32 callsite;			/* instruction of the call; -1 in main */
+	u32 frameno;
+	u32 subprogno;
+	u32 async_entry_cnt;
+	bool in_callback_fn;
+	bool in_async_callback_fn;
+	struct tnum callback_ret_range;
+
+	/* owned arrays: state.c */
+	u32 ref_cnt;
+	struct bpf_reference_state *refs;
+	u32 slot_cnt;			/* stack slots in use, from fp-8 downwards */
+	struct bpf_stack_state *stack;
+};
+
+struct bpf_jmp_step {
+	u32 idx;
+	u32 prev_idx;
+};
+
+struct bpf_verifier_state {
+	struct bpf_func_state *frame[BC_MAX_CALL_FRAMES];
+	struct bpf_verifier_state *parent;
+	u32 branches;		/* continuations not yet explored to their end; more than 0 on the current path: a loop */
+	u32 curframe;
+	u32 insn_idx;
+	u32 active_spin_lock;	/* id of the lock's map value; 0: none held */
+	u32 first_insn_idx, last_insn_idx;
+	struct bpf_jmp_step *jmps;	/* jumps from first to last, for walking back */
+	u32 jmp_cnt;
+};
+
+/* A stored state at an instruction. */
+struct bpf_state_list {
+	struct bpf_verifier_state state;
+	struct bpf_state_list *next;
+	u32 hit_cnt, miss_cnt;
+};
+
+/* A branch put off. */
+struct bpf_pending {
+	struct bpf_verifier_state st;
+	u32 insn_idx, prev_insn_idx;
+	u32 log_pos;
+	struct bpf_pending *next;
+};
+
+/* ---- instructions ---- */
+
+enum bc_ldimm_kind {
+	BC_LDIMM_NONE = 0,	/* not an ld_imm64 that means more than a number */
+	BC_LDIMM_MAP,		/* aux.map_index */
+	BC_LDIMM_MAP_VALUE,	/* aux.map_index, aux.map_off */
+	BC_LDIMM_BTF,		/* ksym: aux.value its address; type_* what it is */
+	BC_LDIMM_FUNC,		/* aux.subprogno */
+};
+
+#define BC_MAP_POISON	0xffff	/* call_map: called on different maps */
+
+struct bpf_insn_aux_data {
+	/* for fix-ups */
+	bool seen;		/* some path reached it; what is not seen is removed unjudged */
+	bool zext;		/* 32-bit definition */
+	bool probe_mem;		/* the load may fault */
+	u8 ldimm;		/* enum bc_ldimm_kind */
+	u16 map_index;		/* used_maps[] */
+	u16 call_map;		/* helper call: used_maps index + 1 of the map it is called on; 0 none; BC_MAP_POISON */
+	u32 map_off;
+	u64 value;		/* ld_imm64 other than a plain number: its final 64 bits */
+	u32 subprogno;		/* BC_LDIMM_FUNC, BPF_PSEUDO_CALL: target */
+	u32 ctx_field_size;	/* bytes of the context field loaded from */
+
+	/* the core's own */
+	u32 ptr_type;		/* register type of the base of this load or store, when it matters */
+	u32 ksym_type;		/* BC_LDIMM_BTF: the register's type */
+	const struct bc_btf *ksym_btf;
+	u32 ksym_btf_id;
+	u32 ksym_mem_size;
+	bool prune_point;	/* states are stored and compared here */
+	bool jmp_point;		/* reaching it is recorded in the history */
+	u8 cfg_state;
+	struct bpf_state_list *states;
+};
+
+struct bpf_subprog_info {
+	u32 start;		/* [subprog_cnt].start is the end of the program */
+	u32 stack_depth;	/* bytes used by this frame, not rounded */
+	bool has_tail_call;
+	bool tail_call_reachable;
+	bool has_ld_abs;
+	bool is_callback;	/* sync or async */
+	bool is_async_cb;
+	bool is_global;
+	bool reached;		/* some path entered it (fix-up drops those that are not) */
+};
+
+/* ---- log (log.c) ---- */
+
+#define BC_LOG_LEVEL1	1u
+#define BC_LOG_LEVEL2	2u
+#define BC_LOG_STATS	4u
+
+struct bpf_verifier_log {
+	u32 level;
+	u64 ubuf;		/* 0 when there is none */
+	u32 len_used;
+	u32 len_total;
+	bool fault;
+	char line[1024];
+};
+
+/* ---- the run ---- */
+
+struct bpf_id_pair {
+	u32 old, cur;
+};
+
+struct bpf_verifier_env {
+	const struct bc_verify_args *args;
+	const struct bc_verifier_ops *ops;
+	u32 prog_type;
+	u32 expected_attach_type;
+	u32 prog_class;			/* BC_PC_* of the program's type */
+	bool strict_alignment;
+	bool test_state_freq;
+	bool allow_ptr_leaks;		/* always, as only privileged callers load programs */
+
+	/* Own copy of the program. ld_imm64 keep their src_reg; what they mean is in aux. Fix-up rewrites. */
+	struct bpf_insn *insns;
+	struct bpf_insn_aux_data *aux;
+	u32 insn_cnt;
+
+	struct bpf_subprog_info subprogs[BC_MAX_SUBPROGS + 1];
+	u32 subprog_cnt;
+
+	struct bc_map_desc *used_maps[BC_MAX_USED_MAPS];
+	u32 used_map_cnt;
+	struct bc_btf *used_btfs[BC_MAX_USED_BTFS];
+	u32 used_btf_cnt;
+
+	/* own copies: fix-up moves them into the result */
+	struct bpf_func_info *func_info;
+	u32 func_info_cnt;
+	struct bpf_line_info *line_info;
+	u32 line_info_cnt;
+
+	/* where the program attaches (PROG_TYPE_TRACING and raw tracepoints) */
+	const struct bc_btf *attach_btf;
+	u32 attach_func_proto;		/* type id of the FUNC_PROTO, 0: none */
+	const char *attach_func_name;
+	u32 attach_arg_cnt;
+	u32 max_tp_access;
+
+	/* findings for struct bc_verified */
+	bool calls_get_func_ip;
+	bool calls_get_stack;
+	bool has_callbacks;
+	bool has_tail_call;
+	bool seen_direct_write;
+	bool changes_pkt_data;
+	u32 max_ctx_offset;
+
+	/* the walk */
+	u32 insn_idx, prev_insn_idx;
+	struct bpf_verifier_state *cur;
+	struct bpf_pending *pending;
+	u32 pending_cnt;
+	struct bpf_state_list *free_list;	/* dropped from their lists, but still parents */
+	u32 id_gen;
+	u32 subprogno;			/* being verified: 0, or a global function */
+
+	struct bpf_id_pair idmap[BC_ID_MAP];
+	u32 idmap_cnt;
+
+	/* counters: log level 4 and struct bc_verified */
+	u32 insn_processed;
+	u32 jmps_processed;
+	u32 prev_insn_processed, prev_jmps_processed;
+	u32 total_states, peak_states, max_states_per_insn;
+	u32 longest_mark_read_walk;
+	u64 time_ns;
+
+	struct bpf_verifier_log log;
+	/* what changed since the state was last printed */
+	u32 scratched_regs;
+	u64 scratched_slots;
+	u32 prev_log_len, prev_insn_print_len;
+	const struct bpf_line_info *prev_linfo;
+	char type_str[64];
+
+	/* scratch of refinements, off the C stack */
+	struct bpf_reg_state tmp_reg[4];
+
+#ifndef __KERNEL__
+	/* Tests: called before each instruction is processed, with the state it is processed in. */
+	void (*record)(void *arg, const struct bpf_verifier_env *env, u32 insn_idx);
+	void *record_arg;
+#endif
+};
+
+static inline struct bpf_func_state *bc_cur_func(struct bpf_verifier_env *env)
+{
+	return env->cur->frame[env->cur->curframe];
+}
+
+static inline struct bpf_reg_state *bc_cur_regs(struct bpf_verifier_env *env)
+{
+	return bc_cur_func(env)->regs;
+}
+
+/* The spilled register of a slot, NULL when it holds none. */
+static inline struct bpf_reg_state *bc_spilled_reg(const struct bpf_func_state *f, u32 slot)
+{
+	if (slot >= f->slot_cnt || f->stack[slot].slot_type[BC_REG_BYTES - 1] != STACK_SPILL)
+		return NULL;
+	return &f->stack[slot].spilled;
+}
+
+/* ---- log.c, print.c, disasm.c ---- */
+
+void bc_log_init(struct bpf_verifier_log *log, const struct bc_verify_args *args);
+bool bc_log_needed(const struct bpf_verifier_log *log);
+bool bc_log_full(const struct bpf_verifier_log *log);
+void bc_log_reset(struct bpf_verifier_log *log, u32 pos);
+void bc_vlog(struct bpf_verifier_log *log, const char *fmt, va_list ap);
+/* A message at any level (no newline is added). */
+void bc_log(struct bpf_verifier_env *env, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- by the engine's files ---- */
+
+/* fixup.c: out of a verified env, the program to run. Moves used_maps, used_btfs, func_info, line_info into @out on success. */
+int bc_fixup(struct bpf_verifier_env *env, struct bc_verified *out);
+
+/* ctx.c: is a load or store of @size bytes at constant @off of the context allowed, and what does a load give? */
+struct bc_ctx_access {
+	u32 reg_type;		/* out: enum bpf_reg_type of the loaded value; set to SCALAR_VALUE by the caller */
+	u32 field_size;		/* out: bytes of the field when the access may be narrower, else 0 */
+	const struct bc_btf *btf;	/* out: PTR_TO_BTF_ID */
+	u32 btf_id;
+};
+bool bc_ctx_access_ok(struct bpf_verifier_env *env, int off, int size, bool write, struct bc_ctx_access *info);
+/* The prototype of a helper for programs of env's type, or NULL ("unknown func" for Linux: not in that type's table). */
+const struct bc_func_proto *bc_prog_func_proto(const struct bpf_verifier_env *env, u32 func_id);
+/* BC_PC_* of a program type, 0 when the type is not supported. */
+u32 bc_prog_class(u32 prog_type, u32 expected_attach_type);
+
+#endif
