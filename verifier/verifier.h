@@ -79,6 +79,7 @@ enum bc_arg_type {
 	/* flags beside the type */
 	BC_ARG_OR_NULL = 1 << 8,	/* NULL is allowed (Linux: PTR_MAYBE_NULL) */
 	BC_ARG_RELEASE = 1 << 9,	/* the helper releases the reference held by this argument */
+	BC_ARG_WRITE = 1 << 10,		/* memory that must be initialised is also written (Linux: MEM_WRITE): none that is read-only */
 };
 #define BC_ARG_TYPE(arg)	((arg) & 0xff)
 

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What each helper takes and gives, and which program types may call it, as in Linux 6.1. A row here promises nothing about the helper
+ * being implemented: ops->helper_available() says that.
+ */
+#include "internal.h"
+
+/* Short names keep a row on a line or two. */
+#define NONE	BC_ARG_NONE
+#define ANY	BC_ARG_ANYTHING
+#define MAP	BC_ARG_CONST_MAP_PTR
+#define KEY	BC_ARG_MAP_KEY
+#define VALUE	BC_ARG_MAP_VALUE
+#define VALUE_OUT BC_ARG_UNINIT_MAP_VALUE
+#define MEM	BC_ARG_MEM
+#define OUT	BC_ARG_UNINIT_MEM
+#define SIZE	BC_ARG_CONST_SIZE
+#define SIZE0	BC_ARG_CONST_SIZE_OR_ZERO
+#define CTX	BC_ARG_CTX
+#define LOCK	BC_ARG_SPIN_LOCK
+#define BTF	BC_ARG_BTF_ID
+#define CB	BC_ARG_FUNC
+#define STACK	BC_ARG_STACK
+#define STR	BC_ARG_CONST_STR
+#define TIMER	BC_ARG_TIMER
+#define OR_NULL	BC_ARG_OR_NULL
+#define WRITE	BC_ARG_WRITE
+
+#define SKB_TYPES	(BC_PC_SOCKET_FILTER | BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB)
+#define SOCK_BASE	(SKB_TYPES | BC_PC_XDP)		/* bpf_sk_base_func_proto's users */
+/* Helpers on the current task: all of tracing, and cgroup hooks that run in the task's context. */
+#define CURRENT_TYPES	(BC_PC_TRACING | BC_PC_CGROUP_SOCK)
+#define STACK_TYPES	BC_PC_TRACING
+
+#define F(fn, a1, a2, a3, a4, a5, ...) \
+	[BPF_FUNC_##fn] = { .name = #fn, .arg = { a1, a2, a3, a4, a5 }, __VA_ARGS__ }
+#define F0(fn, ...)			F(fn, NONE, NONE, NONE, NONE, NONE, __VA_ARGS__)
+#define F1(fn, a1, ...)			F(fn, a1, NONE, NONE, NONE, NONE, __VA_ARGS__)
+#define F2(fn, a1, a2, ...)		F(fn, a1, a2, NONE, NONE, NONE, __VA_ARGS__)
+#define F3(fn, a1, a2, a3, ...)		F(fn, a1, a2, a3, NONE, NONE, __VA_ARGS__)
+#define F4(fn, a1, a2, a3, a4, ...)	F(fn, a1, a2, a3, a4, NONE, __VA_ARGS__)
+#define F5(fn, a1, a2, a3, a4, a5, ...)	F(fn, a1, a2, a3, a4, a5, __VA_ARGS__)
+
+#define TO(types)	.prog_classes = (types)
+#define RET(kind)	.ret = BC_RET_##kind
+#define GPL		.gpl_only = true
+#define PKT		.pkt_access = true
+#define MOVES_PKT	.changes_pkt_data = true
+#define SLEEPS		.might_sleep = true
+
+static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
+	/* maps */
+	F2(map_lookup_elem, MAP, KEY, TO(BC_PC_ALL), RET(MAP_VALUE_OR_NULL), PKT),
+	F4(map_update_elem, MAP, KEY, VALUE, ANY, TO(BC_PC_ALL), PKT),
+	F2(map_delete_elem, MAP, KEY, TO(BC_PC_ALL), PKT),
+	F3(map_push_elem, MAP, VALUE, ANY, TO(BC_PC_ALL), PKT),
+	F2(map_pop_elem, MAP, VALUE_OUT, TO(BC_PC_ALL)),
+	F2(map_peek_elem, MAP, VALUE_OUT, TO(BC_PC_ALL)),
+	F3(map_lookup_percpu_elem, MAP, KEY, ANY, TO(BC_PC_ALL), RET(MAP_VALUE_OR_NULL), PKT),
+	F4(for_each_map_elem, MAP, CB, STACK | OR_NULL, ANY, TO(BC_PC_ALL)),
+	F3(tail_call, CTX, MAP, ANY, TO(BC_PC_ALL), RET(VOID)),
+	F1(spin_lock, LOCK, TO(BC_PC_ALL), RET(VOID)),
+	F1(spin_unlock, LOCK, TO(BC_PC_ALL), RET(VOID)),
+	F3(timer_init, TIMER, MAP, ANY, TO(BC_PC_ALL), GPL),
+	F2(timer_set_callback, TIMER, CB, TO(BC_PC_ALL), GPL),
+	F3(timer_start, TIMER, ANY, ANY, TO(BC_PC_ALL), GPL),
+	F1(timer_cancel, TIMER, TO(BC_PC_ALL), GPL),
+	F4(loop, ANY, CB, STACK | OR_NULL, ANY, TO(BC_PC_ALL)),
+
+	/* ring buffer, perf buffer, counters */
+	F4(ringbuf_output, MAP, MEM, SIZE0, ANY, TO(BC_PC_ALL)),
+	F3(ringbuf_reserve, MAP, BC_ARG_CONST_ALLOC_SIZE, ANY, TO(BC_PC_ALL), RET(ALLOC_MEM_OR_NULL)),
+	F2(ringbuf_submit, BC_ARG_ALLOC_MEM | BC_ARG_RELEASE, ANY, TO(BC_PC_ALL), RET(VOID)),
+	F2(ringbuf_discard, BC_ARG_ALLOC_MEM | BC_ARG_RELEASE, ANY, TO(BC_PC_ALL), RET(VOID)),
+	F2(ringbuf_query, MAP, ANY, TO(BC_PC_ALL)),
+	F5(perf_event_output, CTX, MAP, ANY, MEM, SIZE0, TO(BC_PC_ALL), GPL),
+	F2(perf_event_read, MAP, ANY, TO(BC_PC_TRACING), GPL),
+	F4(perf_event_read_value, MAP, ANY, OUT, SIZE, TO(BC_PC_TRACING), GPL),
+	F3(perf_prog_read_value, CTX, OUT, SIZE, TO(BC_PC_PERF_EVENT), GPL),
+	F4(read_branch_records, CTX, MEM | OR_NULL | WRITE, SIZE0, ANY, TO(BC_PC_PERF_EVENT), GPL),
+	F2(get_branch_snapshot, OUT, SIZE0, TO(BC_PC_TRACING), GPL),
+
+	/* clocks, CPU, random numbers */
+	F0(ktime_get_ns, TO(BC_PC_ALL)),
+	F0(ktime_get_boot_ns, TO(BC_PC_ALL)),
+	F0(ktime_get_tai_ns, TO(BC_PC_ALL)),
+	/* Not for tracing: 6.1 withholds it there, as its sequence lock may be held by whom a probe interrupted. */
+	F0(ktime_get_coarse_ns, TO(SOCK_BASE | BC_PC_CGROUP_SOCK)),
+	F0(jiffies64, TO(BC_PC_ALL)),
+	F0(get_prandom_u32, TO(BC_PC_ALL)),
+	F0(get_smp_processor_id, TO(BC_PC_ALL)),
+	F0(get_numa_node_id, TO(BC_PC_ALL)),
+
+	/* the current task */
+	F0(get_current_pid_tgid, TO(CURRENT_TYPES)),
+	F0(get_current_uid_gid, TO(CURRENT_TYPES)),
+	F2(get_current_comm, OUT, SIZE, TO(CURRENT_TYPES)),
+	F0(get_current_cgroup_id, TO(CURRENT_TYPES)),
+	F1(get_current_ancestor_cgroup_id, ANY, TO(CURRENT_TYPES)),
+	F0(get_current_task, TO(BC_PC_ALL), GPL),
+	F0(get_current_task_btf, TO(BC_PC_ALL), RET(BTF_ID), GPL, .ret_btf_name = "task_struct"),
+	F1(task_pt_regs, BTF, TO(BC_PC_ALL), RET(BTF_ID), GPL,
+	   .arg_btf_name = { "task_struct" }, .ret_btf_name = "pt_regs"),
+	F2(current_task_under_cgroup, MAP, ANY, TO(BC_PC_TRACING)),
+	F4(get_ns_current_pid_tgid, ANY, ANY, OUT, SIZE, TO(BC_PC_TRACING)),
+	F1(send_signal, ANY, TO(BC_PC_TRACING)),
+	F1(send_signal_thread, ANY, TO(BC_PC_TRACING)),
+
+	/* memory of others */
+	F3(probe_read, OUT, SIZE0, ANY, TO(BC_PC_TRACING), GPL),
+	F3(probe_read_str, OUT, SIZE0, ANY, TO(BC_PC_TRACING), GPL),
+	F3(probe_read_user, OUT, SIZE0, ANY, TO(BC_PC_ALL), GPL),
+	F3(probe_read_kernel, OUT, SIZE0, ANY, TO(BC_PC_ALL), GPL),
+	F3(probe_read_user_str, OUT, SIZE0, ANY, TO(BC_PC_ALL), GPL),
+	F3(probe_read_kernel_str, OUT, SIZE0, ANY, TO(BC_PC_ALL), GPL),
+	F3(probe_write_user, ANY, MEM, SIZE, TO(BC_PC_TRACING), GPL),
+	F3(copy_from_user, OUT, SIZE0, ANY, TO(BC_PC_TRACING), SLEEPS),
+	F5(copy_from_user_task, OUT, SIZE0, ANY, BTF, ANY, TO(BC_PC_TRACING), GPL, SLEEPS,
+	   .arg_btf_name = { NULL, NULL, NULL, "task_struct" }),
+	F2(per_cpu_ptr, BC_ARG_PERCPU_BTF_ID, ANY, TO(BC_PC_ALL), RET(MEM_OR_BTF_ID_OR_NULL)),
+	F1(this_cpu_ptr, BC_ARG_PERCPU_BTF_ID, TO(BC_PC_ALL), RET(MEM_OR_BTF_ID)),
+
+	/* where we are */
+	F3(get_stackid, CTX, MAP, ANY, TO(STACK_TYPES), GPL),
+	F4(get_stack, CTX, OUT, SIZE0, ANY, TO(STACK_TYPES), GPL),
+	F4(get_task_stack, BTF, OUT, SIZE0, ANY, TO(BC_PC_TRACING), .arg_btf_name = { "task_struct" }),
+	F1(get_func_ip, CTX, TO(BC_PC_TRACING), GPL),
+	F1(get_attach_cookie, CTX, TO(BC_PC_KPROBE | BC_PC_TRACEPOINT | BC_PC_PERF_EVENT | BC_PC_BTF_TRACING)),
+	F3(get_func_arg, CTX, ANY, BC_ARG_LONG, TO(BC_PC_BTF_TRACING)),
+	F2(get_func_ret, CTX, BC_ARG_LONG, TO(BC_PC_BTF_TRACING)),
+	F1(get_func_arg_cnt, CTX, TO(BC_PC_BTF_TRACING)),
+
+	/* text */
+	F2(trace_printk, MEM, SIZE, TO(BC_PC_ALL), GPL),
+	F4(trace_vprintk, MEM, SIZE, MEM | OR_NULL, SIZE0, TO(BC_PC_ALL), GPL),
+	F5(snprintf, MEM | OR_NULL | WRITE, SIZE0, STR, MEM | OR_NULL, SIZE0, TO(BC_PC_ALL), GPL),
+	F5(snprintf_btf, MEM | WRITE, SIZE, MEM, SIZE, ANY, TO(BC_PC_ALL)),
+	F4(strtol, MEM, SIZE, ANY, BC_ARG_LONG, TO(BC_PC_ALL)),
+	F4(strtoul, MEM, SIZE, ANY, BC_ARG_LONG, TO(BC_PC_ALL)),
+	F3(strncmp, MEM, SIZE, STR, TO(BC_PC_ALL)),
+	F5(seq_printf, BTF, MEM, SIZE, MEM | OR_NULL, SIZE0, TO(BC_PC_BTF_TRACING), GPL, .arg_btf_name = { "seq_file" }),
+	F3(seq_write, BTF, MEM, SIZE0, TO(BC_PC_BTF_TRACING), GPL, .arg_btf_name = { "seq_file" }),
+	F4(seq_printf_btf, BTF, MEM, SIZE0, ANY, TO(BC_PC_BTF_TRACING), GPL, .arg_btf_name = { "seq_file" }),
+	F3(d_path, BTF, MEM | WRITE, SIZE0, TO(BC_PC_BTF_TRACING), .arg_btf_name = { "path" }),
+
+	/* packets */
+	F4(skb_load_bytes, CTX, ANY, OUT, SIZE, TO(SKB_TYPES)),
+	F5(skb_load_bytes_relative, CTX, ANY, OUT, SIZE, ANY, TO(SKB_TYPES)),
+	F5(skb_store_bytes, CTX, ANY, MEM, SIZE, ANY, TO(BC_PC_SCHED_CLS), MOVES_PKT),
+	F2(skb_pull_data, CTX, ANY, TO(BC_PC_SCHED_CLS), MOVES_PKT),
+	F5(l3_csum_replace, CTX, ANY, ANY, ANY, ANY, TO(BC_PC_SCHED_CLS), MOVES_PKT),
+	F5(l4_csum_replace, CTX, ANY, ANY, ANY, ANY, TO(BC_PC_SCHED_CLS), MOVES_PKT),
+	F5(csum_diff, MEM | OR_NULL, SIZE0, MEM | OR_NULL, SIZE0, ANY, TO(BC_PC_SCHED_CLS | BC_PC_XDP), PKT),
+	F2(csum_update, CTX, ANY, TO(BC_PC_SCHED_CLS)),
+	F2(csum_level, CTX, ANY, TO(BC_PC_SCHED_CLS)),
+	F3(clone_redirect, CTX, ANY, ANY, TO(BC_PC_SCHED_CLS), MOVES_PKT),
+	F2(redirect, ANY, ANY, TO(BC_PC_SCHED_CLS | BC_PC_XDP)),
+	F2(redirect_peer, ANY, ANY, TO(BC_PC_SCHED_CLS)),
+	F3(redirect_map, MAP, ANY, ANY, TO(BC_PC_XDP)),
+	F3(skb_vlan_push, CTX, ANY, ANY, TO(BC_PC_SCHED_CLS), MOVES_PKT),
+	F1(skb_vlan_pop, CTX, TO(BC_PC_SCHED_CLS), MOVES_PKT),
+	F3(skb_change_proto, CTX, ANY, ANY, TO(BC_PC_SCHED_CLS), MOVES_PKT),
+	F2(skb_change_type, CTX, ANY, TO(BC_PC_SCHED_CLS)),
+	F3(skb_change_tail, CTX, ANY, ANY, TO(BC_PC_SCHED_CLS), MOVES_PKT),
+	F3(skb_change_head, CTX, ANY, ANY, TO(BC_PC_SCHED_CLS), MOVES_PKT),
+	F4(skb_adjust_room, CTX, ANY, ANY, ANY, TO(BC_PC_SCHED_CLS), MOVES_PKT),
+	F1(get_hash_recalc, CTX, TO(BC_PC_SCHED_CLS)),
+	F1(set_hash_invalid, CTX, TO(BC_PC_SCHED_CLS)),
+	F2(set_hash, CTX, ANY, TO(BC_PC_SCHED_CLS)),
+	F1(get_route_realm, CTX, TO(BC_PC_SCHED_CLS)),
+	F1(get_cgroup_classid, CTX, TO(BC_PC_SCHED_CLS)),
+	F3(skb_under_cgroup, CTX, MAP, ANY, TO(BC_PC_SCHED_CLS)),
+	F1(get_socket_cookie, CTX, TO(SKB_TYPES | BC_PC_CGROUP_SOCK)),
+	F1(get_netns_cookie, CTX | OR_NULL, TO(BC_PC_CGROUP_SOCK)),
+	F1(get_socket_uid, CTX, TO(SKB_TYPES)),
+	F1(skb_cgroup_id, CTX, TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB)),
+	F2(skb_ancestor_cgroup_id, CTX, ANY, TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB)),
+	F2(xdp_adjust_head, CTX, ANY, TO(BC_PC_XDP), MOVES_PKT),
+	F2(xdp_adjust_tail, CTX, ANY, TO(BC_PC_XDP), MOVES_PKT),
+	F2(xdp_adjust_meta, CTX, ANY, TO(BC_PC_XDP), MOVES_PKT),
+	F1(xdp_get_buff_len, CTX, TO(BC_PC_XDP)),
+	F4(xdp_load_bytes, CTX, ANY, OUT, SIZE, TO(BC_PC_XDP)),
+	F4(xdp_store_bytes, CTX, ANY, MEM, SIZE, TO(BC_PC_XDP)),
+};
+
+/* get_stackid is open to programs without a GPL licence on perf events alone. */
+static const struct bc_func_proto get_stackid_perf_event =
+	{ .name = "get_stackid", .arg = { CTX, MAP, ANY }, TO(BC_PC_PERF_EVENT) };
+
+const struct bc_func_proto *bc_func_proto(u32 func_id)
+{
+	if (func_id >= __BPF_FUNC_MAX_ID || !protos[func_id].name)
+		return NULL;
+	return &protos[func_id];
+}
+
+u32 bc_prog_class(u32 prog_type, u32 expected_attach_type)
+{
+	switch (prog_type) {
+	case BPF_PROG_TYPE_SOCKET_FILTER:
+		return BC_PC_SOCKET_FILTER;
+	case BPF_PROG_TYPE_KPROBE:
+		return BC_PC_TRACING | BC_PC_KPROBE;
+	case BPF_PROG_TYPE_TRACEPOINT:
+		return BC_PC_TRACING | BC_PC_TRACEPOINT;
+	case BPF_PROG_TYPE_RAW_TRACEPOINT:
+		return BC_PC_TRACING | BC_PC_RAW_TRACEPOINT;
+	case BPF_PROG_TYPE_PERF_EVENT:
+		return BC_PC_TRACING | BC_PC_PERF_EVENT;
+	case BPF_PROG_TYPE_TRACING:
+		return BC_PC_TRACING | BC_PC_BTF_TRACING;
+	case BPF_PROG_TYPE_SCHED_CLS:
+	case BPF_PROG_TYPE_SCHED_ACT:
+		return BC_PC_SCHED_CLS;
+	case BPF_PROG_TYPE_XDP:
+		return BC_PC_XDP;
+	case BPF_PROG_TYPE_CGROUP_SKB:
+		return BC_PC_CGROUP_SKB;
+	case BPF_PROG_TYPE_CGROUP_SOCK:
+		return BC_PC_CGROUP_SOCK;
+	default:
+		return 0;
+	}
+}
+
+const struct bc_func_proto *bc_prog_func_proto(const struct bpf_verifier_env *env, u32 func_id)
+{
+	const struct bc_func_proto *proto = bc_func_proto(func_id);
+
+	if (!proto || !(proto->prog_classes & env->prog_class))
+		return NULL;
+	if (func_id == BPF_FUNC_get_stackid && (env->prog_class & BC_PC_PERF_EVENT))
+		return &get_stackid_perf_event;
+	return proto;
+}
