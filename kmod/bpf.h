@@ -31,7 +31,7 @@ struct bc_object {
 	u32 id;			/* 0 until published */
 	u8 kind;		/* enum bc_obj_kind */
 	const struct bc_obj_ops *ops;
-	size_t bytes;		/* charged, in bytes */
+	atomic64_t bytes;	/* charged, in bytes; counts from before bc_object_init() */
 	kuid_t uid;		/* of the creator */
 	struct work_struct free_work;
 	struct rcu_head rcu;
@@ -52,10 +52,14 @@ u32 bc_object_next_id(enum bc_obj_kind kind, u32 id);
 
 /* ---- memory (bpf/memory.c): counted per object and in total, capped by the module parameter max_memory ---- */
 
-/* Zeroed, page-backed when large, never for use in a probe (may sleep). NULL past the cap. Freed by bc_free; size is remembered. */
+/*
+ * Zeroed, page-backed when large, never for use in a probe (may sleep). NULL past the cap. @obj NULL: counted in the total alone (what
+ * holds the object itself; it must be gone from obj->bytes before the object is). @size on freeing is the size asked for.
+ */
 void *bc_alloc(struct bc_object *obj, size_t size);
 void *bc_alloc_user(struct bc_object *obj, size_t size);	/* vmalloc_user memory, page aligned: may be mapped into a process */
-void bc_free(struct bc_object *obj, void *p, size_t size);
+void bc_free(struct bc_object *obj, void *p, size_t size);	/* what bc_alloc gave, or NULL */
+void bc_free_user(struct bc_object *obj, void *p, size_t size);
 /* One block of @size bytes for each possible CPU, cache-line aligned; works where alloc_percpu must not. */
 void *bc_alloc_percpu(struct bc_object *obj, size_t size);	/* opaque: use bc_percpu_ptr */
 void bc_free_percpu(struct bc_object *obj, void *p, size_t size);

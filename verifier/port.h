@@ -12,7 +12,6 @@
 #include <linux/string.h>
 #include <linux/errno.h>
 #include <linux/err.h>
-#include <stdarg.h>
 #else
 #include "user/kernel_types.h"
 #endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel functions and data that exist but are not exported, looked up once at load. A missing required symbol refuses the load; a
+ * missing optional one switches off what needs it, and the log says so.
+ */
+#ifndef BPFCOMPAT_COMPAT_SYMBOLS_H
+#define BPFCOMPAT_COMPAT_SYMBOLS_H
+
+/*
+ * FN(return type, name, (arguments), what needs it) and DATA(type of the symbol, name, what needs it): a NULL pointer where the kernel
+ * has none. Both are optional; REQUIRED_* refuse the load. Types must be known to this header's includers (compat.h).
+ * QUIET: what is needed is there under another name on some kernels, so its absence is no news.
+ */
+#define BC_SYMBOLS(REQUIRED_FN, FN, QUIET_FN, DATA, QUIET_DATA) \
+	FN(void *, module_alloc, (unsigned long size), "the JIT") \
+	QUIET_FN(int, get_securelevel, (void), "detecting RHEL's securelevel") \
+	QUIET_FN(bool, ns_match, (const struct ns_common *ns, dev_t dev, ino_t ino), "bpf_get_ns_current_pid_tgid") \
+	QUIET_DATA(seqcount_t, timekeeper_seq, "precise time in probes of the time-keeping code") \
+	QUIET_DATA(char, __start_notes, "the kernel's build id") \
+	QUIET_DATA(char, __stop_notes, "the kernel's build id")
+
+struct ns_common;
+
+#define BC_SYM_FN(ret, name, args, why) ret (*name) args;
+#define BC_SYM_DATA(type, name, why) type *name;
+struct bc_symbols {
+	BC_SYMBOLS(BC_SYM_FN, BC_SYM_FN, BC_SYM_FN, BC_SYM_DATA, BC_SYM_DATA)
+};
+#undef BC_SYM_FN
+#undef BC_SYM_DATA
+
+extern struct bc_symbols bc_sym;
+
+/* Address of any kernel symbol by name, 0 when there is none. Process context. */
+unsigned long bc_lookup_symbol(const char *name);
+
+int bc_symbols_init(void);
+
+#endif
