@@ -10,6 +10,11 @@ set -eu
 probes=$1
 out=$2
 shift 2
+# A tree that is built with -w would silence the errors that are asked for below.
+for arg; do
+	shift
+	[ "$arg" = -w ] || set -- "$@" "$arg"
+done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

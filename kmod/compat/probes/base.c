@@ -47,9 +47,6 @@ static inline u64 probe_ktime_get_boot(void) { return ktime_get_boottime_ns(); }
 #line 1 "HAVE_KTIME_GET_MONO_FAST_NS"
 static inline u64 probe_ktime_fast(void) { return ktime_get_mono_fast_ns(); }
 
-#line 1 "HAVE_FDGET"
-static inline void probe_fdget(void) { struct fd f = fdget(0); (void)f.file; fdput(f); }
-
 #line 1 "HAVE_VM_FLAGS_SET"
 static inline void probe_vm_flags(struct vm_area_struct *v) { vm_flags_set(v, VM_DONTCOPY); }
 
