@@ -118,7 +118,7 @@ struct bc_map {
 	const struct bc_map_ops *ops;
 	struct bc_btf *btf;
 	bool frozen;
-	u32 writers;			/* writable mappings and system calls at work; under freeze_lock */
+	atomic_t writers;		/* writable mappings and system calls at work: hold off freezing */
 	struct mutex freeze_lock;
 	atomic_t urefs;			/* fds and pins */
 	/* programs that may share a prog array must be alike */
@@ -248,6 +248,10 @@ struct bc_object *bc_object_of_file(struct file *file, enum bc_obj_kind kind);
 
 /* The kernel's BTF as loaded by `bpfcompat btf load` or the kernel's own; NULL when there is none. Valid as long as the module. */
 const struct bc_btf *bc_btf_vmlinux(void);
+/* With a reference; ERR_PTR(-EBADF), ERR_PTR(-EINVAL) for an fd of another kind. */
+struct bc_btf *bc_btf_get_fd(u32 fd);
+void bc_btf_put(struct bc_btf *btf);
+u32 bc_btf_id(const struct bc_btf *btf);
 
 /* ---- commands (bpf/dispatch.c) ---- */
 
