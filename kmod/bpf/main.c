@@ -4,6 +4,8 @@
  * calls before all is there.
  */
 #include "core.h"
+#include "../compat/clock.h"
+#include "../helpers/helpers.h"
 #include <linux/security.h>
 
 static int refuse_lockdown(void)
@@ -27,6 +29,8 @@ static const struct bc_subsystem subsystems[] = {
 	{ "lockdown", refuse_lockdown, NULL },
 	{ "memory", bc_memory_init, NULL },
 	{ "objects", bc_objects_init, bc_objects_exit },
+	{ "clock", bc_clock_init, bc_clock_exit },
+	{ "helpers", bc_helpers_init, bc_helpers_exit },
 #ifdef BC_PART_PROGS
 	{ "run", bc_run_init, bc_run_exit },
 	{ "btf", bc_vmlinux_btf_init, bc_vmlinux_btf_exit },

@@ -6,6 +6,8 @@
 #ifndef BPFCOMPAT_COMPAT_SYMBOLS_H
 #define BPFCOMPAT_COMPAT_SYMBOLS_H
 
+#include "attach_symbols.h"
+
 /*
  * FN(return type, name, (arguments), what needs it) and DATA(type of the symbol, name, what needs it): a NULL pointer where the kernel
  * has none. Both are optional; REQUIRED_* refuse the load. Types must be known to this header's includers (compat.h).
@@ -13,8 +15,10 @@
  */
 #define BC_SYMBOLS(REQUIRED_FN, FN, QUIET_FN, DATA, QUIET_DATA) \
 	FN(void *, module_alloc, (unsigned long size), "the JIT") \
+	BC_ATTACH_SYMBOLS(FN, QUIET_FN, DATA, QUIET_DATA) \
 	QUIET_FN(int, get_securelevel, (void), "detecting RHEL's securelevel") \
 	QUIET_FN(bool, ns_match, (const struct ns_common *ns, dev_t dev, ino_t ino), "bpf_get_ns_current_pid_tgid") \
+	QUIET_FN(int, perf_event_read_local, (struct perf_event *event, u64 *value, u64 *enabled, u64 *running), "bpf_perf_event_read") \
 	QUIET_DATA(seqcount_t, timekeeper_seq, "precise time in probes of the time-keeping code") \
 	QUIET_DATA(char, __start_notes, "the kernel's build id") \
 	QUIET_DATA(char, __stop_notes, "the kernel's build id")

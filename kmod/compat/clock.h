@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Clocks that can be read in any context, NMI and the time-keeping code itself included. In nanoseconds.
+ */
+#ifndef BPFCOMPAT_COMPAT_CLOCK_H
+#define BPFCOMPAT_COMPAT_CLOCK_H
+
+#include <linux/types.h>
+
+u64 compat_clock_mono(void);	/* CLOCK_MONOTONIC */
+u64 compat_clock_boot(void);	/* CLOCK_BOOTTIME */
+u64 compat_clock_coarse(void);	/* CLOCK_MONOTONIC_COARSE */
+
+int bc_clock_init(void);
+void bc_clock_exit(void);
+
+#endif

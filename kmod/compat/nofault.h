@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Reading memory that may not be there, from any context. Current kernels have copy_from_{kernel,user}_nofault(); 3.10's
+ * probe_kernel_read() reads user memory too, even under SMAP, so the range is checked here first.
+ */
+#ifndef BPFCOMPAT_COMPAT_NOFAULT_H
+#define BPFCOMPAT_COMPAT_NOFAULT_H
+
+#include <linux/uaccess.h>
+#include <linux/sched.h>
+
+#ifdef HAVE_COPY_FROM_KERNEL_NOFAULT
+
+static inline int compat_read_kernel(void *dst, const void *src, size_t size)
+{
+	return copy_from_kernel_nofault(dst, src, size) ? -EFAULT : 0;
+}
+
+static inline int compat_read_user(void *dst, const void *src, size_t size)
+{
+	return copy_from_user_nofault(dst, (const void __user *)src, size) ? -EFAULT : 0;
+}
+
+#else
+
+/* The lowest address that kernel memory can have with 4-level page tables, which is all that such kernels know. */
+#define COMPAT_KERNEL_START 0xffff800000000000UL
+
+static inline int compat_read_kernel(void *dst, const void *src, size_t size)
+{
+	unsigned long addr = (unsigned long)src;
+
+	if (addr < COMPAT_KERNEL_START || addr + size < addr)
+		return -EFAULT;
+	return probe_kernel_read(dst, (void *)src, size) ? -EFAULT : 0;
+}
+
+static inline int compat_read_user(void *dst, const void *src, size_t size)
+{
+	unsigned long addr = (unsigned long)src, left;
+
+	/* A kernel thread runs on a borrowed address space: nothing there is its own. */
+	if (!current->mm || size > TASK_SIZE_MAX || addr > TASK_SIZE_MAX - size)
+		return -EFAULT;
+	pagefault_disable();
+	left = __copy_from_user_inatomic(dst, (const void __user *)src, size);
+	pagefault_enable();
+	return left ? -EFAULT : 0;
+}
+
+#endif
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Probes of what the helpers read: memory that may fault, clocks, cgroups, namespaces. */
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/cgroup.h>
+#include <linux/perf_event.h>
+#include <linux/pid_namespace.h>
+#include <linux/uaccess.h>
+
+#line 1 "BASELINE"
+static inline void probe_baseline(void) { might_sleep(); }
+
+#line 1 "HAVE_COPY_FROM_KERNEL_NOFAULT"
+static inline long probe_nofault(void) { return copy_from_kernel_nofault(NULL, NULL, 0) + copy_from_user_nofault(NULL, NULL, 0); }
+
+#line 1 "HAVE_CGROUP_DFL"
+static inline u64 probe_cgroup_dfl(void) { return cgroup_id(task_dfl_cgroup(current)); }
+
+#line 1 "HAVE_NS_COMMON"
+static inline u64 probe_ns_common(struct pid_namespace *ns) { return ns->ns.inum; }
+
+#line 1 "HAVE_PERF_EVENT_READ_LOCAL"
+static inline int probe_perf_read(struct perf_event *e, u64 *v) { return perf_event_read_local(e, v, v, v); }

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The helpers' own interface: what their files share. A helper gets five u64 as the program passed them; the verifier has
+ * checked them against its prototype (verifier/helper_protos.c), so memory it names is there and as long as its size says.
+ */
+#ifndef BPFCOMPAT_HELPERS_H
+#define BPFCOMPAT_HELPERS_H
+
+#include "../bpf.h"
+
+/* Most arguments of a format (Linux: MAX_BPRINTF_VARARGS). */
+#define BC_FMT_MAX_ARGS 12
+
+/*
+ * Expands @fmt as bpf_trace_printk(), bpf_snprintf() and bpf_seq_printf() do. Returns the length that the whole text has,
+ * without its NUL (which is always written when @size > 0), or -EINVAL for a conversion that programs may not use
+ * or one more than @nargs. With @buf NULL the format is only checked.
+ */
+long bc_format(char *buf, size_t size, const char *fmt, size_t fmt_size, const u64 *args, u32 nargs);
+
+/* Scratch of this CPU, BC_SCRATCH_BYTES long; inside the guard, so there is one user at a time. */
+#define BC_SCRATCH_BYTES 1024
+char *bc_helper_scratch(void);
+
+void bc_prandom_seed(void);
+int bc_helpers_init(void);
+void bc_helpers_exit(void);
+
+BC_HELPER(map_lookup_elem);
+BC_HELPER(map_update_elem);
+BC_HELPER(map_delete_elem);
+BC_HELPER(map_push_elem);
+BC_HELPER(map_pop_elem);
+BC_HELPER(map_peek_elem);
+BC_HELPER(map_lookup_percpu_elem);
+BC_HELPER(for_each_map_elem);
+BC_HELPER(loop);
+BC_HELPER(tail_call);
+
+BC_HELPER(probe_read);
+BC_HELPER(probe_read_str);
+BC_HELPER(probe_read_kernel);
+BC_HELPER(probe_read_kernel_str);
+BC_HELPER(probe_read_user);
+BC_HELPER(probe_read_user_str);
+
+BC_HELPER(ktime_get_ns);
+BC_HELPER(ktime_get_boot_ns);
+BC_HELPER(ktime_get_coarse_ns);
+BC_HELPER(jiffies64);
+
+BC_HELPER(get_current_pid_tgid);
+BC_HELPER(get_current_uid_gid);
+BC_HELPER(get_current_comm);
+BC_HELPER(get_current_task);
+BC_HELPER(get_current_task_btf);
+BC_HELPER(task_pt_regs);
+BC_HELPER(get_current_cgroup_id);
+BC_HELPER(get_current_ancestor_cgroup_id);
+BC_HELPER(current_task_under_cgroup);
+BC_HELPER(get_ns_current_pid_tgid);
+
+BC_HELPER(get_smp_processor_id);
+BC_HELPER(get_numa_node_id);
+BC_HELPER(get_prandom_u32);
+BC_HELPER(per_cpu_ptr);
+BC_HELPER(this_cpu_ptr);
+BC_HELPER(get_func_ip);
+BC_HELPER(get_attach_cookie);
+
+BC_HELPER(trace_printk);
+BC_HELPER(trace_vprintk);
+BC_HELPER(snprintf);
+BC_HELPER(strtol);
+BC_HELPER(strtoul);
+BC_HELPER(strncmp);
+
+BC_HELPER(spin_lock);
+BC_HELPER(spin_unlock);
+
+BC_HELPER(perf_event_output);
+BC_HELPER(perf_event_read);
+BC_HELPER(perf_event_read_value);
+BC_HELPER(perf_prog_read_value);
+BC_HELPER(ringbuf_output);
+BC_HELPER(ringbuf_reserve);
+BC_HELPER(ringbuf_submit);
+BC_HELPER(ringbuf_discard);
+BC_HELPER(ringbuf_query);
+BC_HELPER(get_stackid);
+BC_HELPER(get_stack);
+
+#endif

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Helpers that hand data to user space or take what the event offers: perf buffers, ring buffers, stacks, counters.
+ */
+#include "helpers.h"
+#include "../compat/perf_read.h"
+#include "../maps/maps.h"
+
+static inline struct bc_map *map_arg(u64 r)
+{
+	return bc_map_of((struct bc_map_desc *)r);
+}
+
+BC_HELPER(perf_event_output)
+{
+	return (s64)bc_perf_event_output(map_arg(r2), r3, (const void *)r1, (const void *)r4, r5);
+}
+
+/* The counter in the slot that @flags name. 0 or -EINVAL (flags), -E2BIG (index), -ENOENT (empty), what compat_perf_read() answers. */
+static int read_counter(struct bc_map *map, u64 flags, u64 *value, u64 *enabled, u64 *running)
+{
+	u64 index = flags & BPF_F_INDEX_MASK;
+	struct perf_event *event;
+
+	if (flags & ~BPF_F_INDEX_MASK)
+		return -EINVAL;
+	if (index == BPF_F_CURRENT_CPU)
+		index = smp_processor_id();
+	if (index >= map->desc.max_entries)
+		return -E2BIG;
+	event = bc_perf_event_array_get(map, index);
+	if (!event)
+		return -ENOENT;
+	return compat_perf_read(event, value, enabled, running);
+}
+
+/* The counter's value, or a negative errno in the same word: Linux's own interface cannot tell them apart either. */
+BC_HELPER(perf_event_read)
+{
+	u64 value = 0;
+	int err = read_counter(map_arg(r1), r2, &value, NULL, NULL);
+
+	return err ? (u64)(s64)err : value;
+}
+
+BC_HELPER(perf_event_read_value)
+{
+	struct bpf_perf_event_value *out = (void *)r3;
+	int err = -EINVAL;
+
+	if ((u32)r4 == sizeof(*out))
+		err = read_counter(map_arg(r1), r2, &out->counter, &out->enabled, &out->running);
+	if (err)
+		memset(out, 0, (u32)r4);
+	return (s64)err;
+}
+
+BC_HELPER(perf_prog_read_value)
+{
+	struct bpf_perf_event_value *out = (void *)r2;
+	struct perf_event *event = bc_this_run()->event;
+	int err = -EINVAL;
+
+	if ((u32)r3 == sizeof(*out) && event)
+		err = compat_perf_read(event, &out->counter, &out->enabled, &out->running);
+	if (err)
+		memset(out, 0, (u32)r3);
+	return (s64)err;
+}
+
+BC_HELPER(ringbuf_output)
+{
+	return (s64)bc_ringbuf_output(map_arg(r1), (const void *)r2, r3, r4);
+}
+
+BC_HELPER(ringbuf_reserve)
+{
+	return (u64)bc_ringbuf_reserve(map_arg(r1), r2, r3);
+}
+
+BC_HELPER(ringbuf_submit)
+{
+	bc_ringbuf_commit((void *)r1, r2, false);
+	return 0;
+}
+
+BC_HELPER(ringbuf_discard)
+{
+	bc_ringbuf_commit((void *)r1, r2, true);
+	return 0;
+}
+
+BC_HELPER(ringbuf_query)
+{
+	return bc_ringbuf_query(map_arg(r1), r2);
+}
+
+BC_HELPER(get_stackid)
+{
+	return (s64)bc_get_stackid(map_arg(r2), bc_this_run()->regs, r3);
+}
+
+BC_HELPER(get_stack)
+{
+	return (s64)bc_get_stack(bc_this_run()->regs, (void *)r2, (u32)r3, r4);
+}

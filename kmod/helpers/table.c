@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table of helpers by number, and the memory they share. A helper that this kernel cannot serve is withheld from the verifier, which
+ * then answers as a kernel without it.
+ */
+#include "helpers.h"
+
+#define ROW(name) [BPF_FUNC_##name] = bc_h_##name
+
+const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
+	ROW(map_lookup_elem),
+	ROW(map_update_elem),
+	ROW(map_delete_elem),
+	ROW(map_push_elem),
+	ROW(map_pop_elem),
+	ROW(map_peek_elem),
+	ROW(map_lookup_percpu_elem),
+	ROW(for_each_map_elem),
+	ROW(loop),
+	ROW(tail_call),
+	ROW(probe_read),
+	ROW(probe_read_str),
+	ROW(probe_read_kernel),
+	ROW(probe_read_kernel_str),
+	ROW(probe_read_user),
+	ROW(probe_read_user_str),
+	ROW(ktime_get_ns),
+	ROW(ktime_get_boot_ns),
+	ROW(ktime_get_coarse_ns),
+	ROW(jiffies64),
+	ROW(get_current_pid_tgid),
+	ROW(get_current_uid_gid),
+	ROW(get_current_comm),
+	ROW(get_current_task),
+	ROW(get_current_task_btf),
+	ROW(task_pt_regs),
+	ROW(get_current_cgroup_id),
+	ROW(get_current_ancestor_cgroup_id),
+	ROW(current_task_under_cgroup),
+	ROW(get_ns_current_pid_tgid),
+	ROW(get_smp_processor_id),
+	ROW(get_numa_node_id),
+	ROW(get_prandom_u32),
+	ROW(per_cpu_ptr),
+	ROW(this_cpu_ptr),
+	ROW(get_func_ip),
+	ROW(get_attach_cookie),
+	ROW(trace_printk),
+	ROW(trace_vprintk),
+	ROW(snprintf),
+	ROW(strtol),
+	ROW(strtoul),
+	ROW(strncmp),
+	ROW(spin_lock),
+	ROW(spin_unlock),
+	ROW(perf_event_output),
+	ROW(perf_event_read),
+	ROW(perf_event_read_value),
+	ROW(perf_prog_read_value),
+	ROW(ringbuf_output),
+	ROW(ringbuf_reserve),
+	ROW(ringbuf_submit),
+	ROW(ringbuf_discard),
+	ROW(ringbuf_query),
+	ROW(get_stackid),
+	ROW(get_stack),
+};
+
+static void *scratch;
+
+bool bc_helper_available(u32 func_id)
+{
+	return func_id < __BPF_FUNC_MAX_ID && bc_helper_table[func_id];
+}
+
+char *bc_helper_scratch(void)
+{
+	return bc_percpu_ptr(scratch, BC_SCRATCH_BYTES, smp_processor_id());
+}
+
+int bc_helpers_init(void)
+{
+	scratch = bc_alloc_percpu(NULL, BC_SCRATCH_BYTES);
+	if (!scratch)
+		return -ENOMEM;
+	bc_prandom_seed();
+	return 0;
+}
+
+void bc_helpers_exit(void)
+{
+	bc_free_percpu(NULL, scratch, BC_SCRATCH_BYTES);
+}
