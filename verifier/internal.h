@@ -85,6 +85,9 @@ bool bc_scalar_is_const(const struct bpf_scalar *s);
 bool bc_scalar_sane(const struct bpf_scalar *s);
 /* bounds.c: deductions between tnum, signed and unsigned bounds of both widths. */
 void bc_bounds_sync(struct bpf_scalar *s);
+void bc_bounds_learn32(struct bpf_scalar *s);		/* bounds out of the known bits */
+void bc_bounds_learn64(struct bpf_scalar *s);
+void bc_bounds_learn(struct bpf_scalar *s);
 void bc_bounds_forget64(struct bpf_scalar *s);		/* 64-bit bounds to the widest */
 void bc_bounds_forget32(struct bpf_scalar *s);
 void bc_bounds_forget(struct bpf_scalar *s);		/* both */
@@ -95,7 +98,9 @@ void bc_scalar_truncate(struct bpf_scalar *s, u32 bytes);	/* keep the low bytes,
 void bc_scalar_sext(struct bpf_scalar *s, u32 bytes, bool to32);	/* sign-extend the low bytes */
 /* scalar.c: the transfer function of each ALU operation (BPF_OP(code)); dst op= src. */
 void bc_scalar_alu(struct bpf_scalar *dst, const struct bpf_scalar *src, u8 op, bool is32);
-void bc_scalar_alu_div(struct bpf_scalar *dst);
+bool bc_scalar_dead(const struct bpf_scalar *s, bool is32);	/* bounds that contradict: code that cannot be reached */
+void bc_scalar_add64(struct bpf_scalar *d, const struct bpf_scalar *s);	/* 64-bit bounds of a sum, of a difference */
+void bc_scalar_sub64(struct bpf_scalar *d, const struct bpf_scalar *s);
 /* refine.c: is the comparison decided: 1 always taken, 0 never, -1 unknown. */
 int bc_scalar_branch(const struct bpf_scalar *a, const struct bpf_scalar *b, u8 op, bool is32);
 /* What taken and not-taken branches tell: narrows each operand of each. */
@@ -215,9 +220,19 @@ struct bpf_func_state {
 	struct bpf_stack_state *stack;
 };
 
+/*
+ * One step of the history of a state, for walking back through it: a jump that was taken, and what the instruction itself does not show
+ * (the stack slot that a pointer other than r10 led to; registers that shared an id when a comparison narrowed one of them).
+ */
 struct bpf_jmp_step {
 	u32 idx;
 	u32 prev_idx;
+	bool stack;		/* the instruction read or wrote slot @slot of frame @frame */
+	bool linked;		/* a comparison narrowed all of link_* together; of frame @frame */
+	bool linked_far;	/* ... and registers of other frames */
+	u8 frame, slot;
+	u16 link_regs;
+	u64 link_slots;
 };
 
 struct bpf_verifier_state {
@@ -229,7 +244,7 @@ struct bpf_verifier_state {
 	u32 active_spin_lock;	/* id of the lock's map value; 0: none held */
 	u32 first_insn_idx, last_insn_idx;
 	struct bpf_jmp_step *jmps;	/* jumps from first to last, for walking back */
-	u32 jmp_cnt;
+	u32 jmp_cnt, jmp_room;
 };
 
 /* A stored state at an instruction. */
@@ -317,6 +332,13 @@ struct bpf_id_pair {
 	u32 old, cur;
 };
 
+/* What is still looked for while walking back: registers and slots of each frame whose values must be exact. */
+struct bpf_backtrack {
+	u32 frame;
+	u16 regs[BC_MAX_CALL_FRAMES];
+	u64 slots[BC_MAX_CALL_FRAMES];
+};
+
 struct bpf_verifier_env {
 	const struct bc_verify_args *args;
 	const struct bc_verifier_ops *ops;
@@ -373,6 +395,9 @@ struct bpf_verifier_env {
 
 	struct bpf_id_pair idmap[BC_ID_MAP];
 	u32 idmap_cnt;
+	u32 idmap_fresh;		/* ids made up for registers that have none */
+	bool step_pushed;		/* the current instruction has its entry in the history */
+	struct bpf_backtrack bt;
 
 	/* counters: log level 4 and struct bc_verified */
 	u32 insn_processed;
@@ -388,17 +413,24 @@ struct bpf_verifier_env {
 	u64 scratched_slots;
 	u32 prev_log_len, prev_insn_print_len;
 	const struct bpf_line_info *prev_linfo;
-	char type_str[64];
+	char type_str[64];		/* results of bc_type_str(), bc_tnum_str(), bc_helper_name() */
+	char tnum_str[48];
+	char func_str[64];
 
-	/* scratch of refinements, off the C stack */
-	struct bpf_reg_state tmp_reg[4];
+	struct bpf_reg_state tmp_reg[2];	/* scratch, off the C stack */
 
 #ifndef __KERNEL__
 	/* Tests: called before each instruction is processed, with the state it is processed in. */
 	void (*record)(void *arg, const struct bpf_verifier_env *env, u32 insn_idx);
 	void *record_arg;
+	bool no_prune;		/* take no state as covered by an earlier one, so that all that was recorded holds as it stands */
 #endif
 };
+
+#ifndef __KERNEL__
+/* Tests (user/lib.c): called by bc_verify() on each new environment, before anything is checked; sets record and no_prune. */
+void bc_test_env(struct bpf_verifier_env *env);
+#endif
 
 static inline struct bpf_func_state *bc_cur_func(struct bpf_verifier_env *env)
 {
@@ -420,13 +452,152 @@ static inline struct bpf_reg_state *bc_spilled_reg(const struct bpf_func_state *
 
 /* ---- log.c, print.c, disasm.c ---- */
 
-void bc_log_init(struct bpf_verifier_log *log, const struct bc_verify_args *args);
+int bc_log_init(struct bpf_verifier_log *log, const struct bc_verify_args *args);
 bool bc_log_needed(const struct bpf_verifier_log *log);
 bool bc_log_full(const struct bpf_verifier_log *log);
 void bc_log_reset(struct bpf_verifier_log *log, u32 pos);
 void bc_vlog(struct bpf_verifier_log *log, const char *fmt, va_list ap);
 /* A message at any level (no newline is added). */
 void bc_log(struct bpf_verifier_env *env, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+void bc_log_source(struct bpf_verifier_env *env, u32 insn_idx, const char *prefix);
+void bc_log_source_at(struct bpf_verifier_env *env, u32 insn_idx);
+const char *bc_tnum_str(struct bpf_verifier_env *env, struct tnum t);
+const char *bc_type_str(struct bpf_verifier_env *env, u32 type);
+const char *bc_helper_name(struct bpf_verifier_env *env, s32 func_id);
+const char *bc_alu_op_str(u8 op);
+const char *bc_btf_type_name(const struct bc_btf *btf, u32 id);
+void bc_print_insn(struct bpf_verifier_env *env, u32 idx);
+void bc_print_frame(struct bpf_verifier_env *env, const struct bpf_func_state *f, bool all);
+void bc_print_change(struct bpf_verifier_env *env, const struct bpf_func_state *f);
+void bc_scratch_clear(struct bpf_verifier_env *env);
+void bc_scratch_all(struct bpf_verifier_env *env);
+void bc_log_bad_range(struct bpf_verifier_env *env, const struct bpf_reg_state *reg, struct tnum range, const char *where);
+
+/* ---- state.c: owning and copying ---- */
+
+int bc_state_copy(struct bpf_verifier_state *dst, const struct bpf_verifier_state *src);
+void bc_state_release(struct bpf_verifier_state *st);	/* what it owns */
+void bc_state_free(struct bpf_verifier_state *st);
+void bc_frame_free(struct bpf_func_state *f);
+struct bpf_func_state *bc_frame_new(struct bpf_verifier_env *env, s32 callsite, u32 frameno, u32 subprogno);
+int bc_frame_grow(struct bpf_verifier_env *env, struct bpf_func_state *f, u32 bytes);
+int bc_refs_copy(struct bpf_func_state *dst, const struct bpf_func_state *src);
+int bc_ref_acquire(struct bpf_verifier_env *env, u32 insn_idx);	/* the new id, or an error */
+int bc_ref_drop(struct bpf_func_state *f, u32 id);		/* -EINVAL when not held */
+/* Puts a copy of the current state off till later; NULL with a message when there are too many, or no memory. */
+struct bpf_verifier_state *bc_branch_push(struct bpf_verifier_env *env, u32 insn_idx, u32 prev_insn_idx);
+/* -ENOENT when nothing is left. */
+int bc_branch_pop(struct bpf_verifier_env *env, u32 *prev_insn_idx, u32 *insn_idx, bool pop_log);
+void bc_branches_drop(struct bpf_verifier_env *env);
+void bc_branch_done(struct bpf_verifier_env *env, struct bpf_verifier_state *st);
+
+/* ---- reg.c: registers, their use and liveness ---- */
+
+void bc_reg_unknown(struct bpf_reg_state *reg);
+void bc_reg_not_init(struct bpf_reg_state *reg);
+void bc_reg_const(struct bpf_reg_state *reg, u64 value);
+void bc_reg_zero_offset(struct bpf_reg_state *reg);	/* cleared, but for its type, id and object */
+void bc_reg_pointer(struct bpf_reg_state *reg, u32 type);	/* fresh pointer to the start of something */
+bool bc_reg_is_null(const struct bpf_reg_state *reg);	/* the number 0 */
+bool bc_reg_is_pkt(const struct bpf_reg_state *reg);
+bool bc_reg_is_pkt_any(const struct bpf_reg_state *reg);
+/* An instruction reads or writes a register. 0 or an error with its message. */
+int bc_reg_use(struct bpf_verifier_env *env, u32 regno);
+int bc_reg_def(struct bpf_verifier_env *env, u32 regno);
+int bc_reg_def_unknown(struct bpf_verifier_env *env, u32 regno);
+/* The value of register, stack slot or all of a frame flows on from the states above. */
+int bc_mark_reg_read(struct bpf_verifier_env *env, struct bpf_verifier_state *st, u32 frame, u32 regno);
+int bc_mark_slot_read(struct bpf_verifier_env *env, struct bpf_verifier_state *st, u32 frame, u32 slot);
+void bc_clear_caller_saved(struct bpf_verifier_env *env, struct bpf_func_state *f);
+/* Every register and spilled register of a state: *pos starts at 0; NULL at the end. */
+struct bpf_reg_state *bc_next_reg(struct bpf_verifier_state *st, u32 *pos);
+
+/* ---- the checks of instructions: walk.c, alu.c, jump.c, mem.c, stack.c, helper.c, call.c ---- */
+
+enum bc_access { BC_READ, BC_WRITE };
+
+#define BC_NO_REG	(-1)	/* the value does not come from, or go to, a register */
+
+int bc_check_alu(struct bpf_verifier_env *env, const struct bpf_insn *insn);
+u8 bc_jmp_flip(u8 op);
+int bc_check_cond_jmp(struct bpf_verifier_env *env, const struct bpf_insn *insn);
+
+int bc_check_mem(struct bpf_verifier_env *env, u32 regno, s32 off, u32 bytes, enum bc_access access, int value_regno, bool aligned_once);
+int bc_check_alignment(struct bpf_verifier_env *env, const struct bpf_reg_state *reg, s32 off, u32 bytes, bool strict);
+int bc_check_region(struct bpf_verifier_env *env, u32 regno, s32 off, s32 size, u32 mem_size, bool zero_ok);
+int bc_check_map_value(struct bpf_verifier_env *env, u32 regno, s32 off, s32 size, bool zero_ok, bool by_helper);
+int bc_check_map_rights(struct bpf_verifier_env *env, u32 regno, s32 off, s32 size, enum bc_access access);
+int bc_check_packet(struct bpf_verifier_env *env, u32 regno, s32 off, s32 size, bool zero_ok);
+int bc_check_buffer(struct bpf_verifier_env *env, const struct bpf_reg_state *reg, const char *what, u32 regno, s32 off, s32 size);
+int bc_check_ptr_unmodified(struct bpf_verifier_env *env, const struct bpf_reg_state *reg, u32 regno, bool fixed_off_ok);
+bool bc_may_access_packet(struct bpf_verifier_env *env, bool by_helper, bool helper_may, enum bc_access access);
+bool bc_map_is_constant(const struct bc_map_desc *map);
+
+struct bpf_call_meta;
+int bc_check_stack(struct bpf_verifier_env *env, u32 regno, s32 off, u32 bytes, enum bc_access access, int value_regno);
+int bc_check_stack_range(struct bpf_verifier_env *env, u32 regno, s32 off, s32 size, bool zero_ok, bool by_helper,
+			 struct bpf_call_meta *meta);
+
+/* What is gathered while the arguments of a helper are checked. */
+struct bpf_call_meta {
+	s32 func_id;
+	const struct bc_func_proto *proto;
+	const struct bc_map_desc *map;
+	u32 map_uid;
+	bool raw_mode;		/* the memory argument at hand is written, and need not be initialised */
+	u32 raw_regno;		/* memory on the stack that the helper writes: raw_size bytes at raw_regno */
+	s32 raw_size;
+	u64 msize_max;
+	u32 mem_size;
+	u32 ref_obj_id;
+	u32 release_regno;
+	u32 subprogno;
+	const struct bc_btf *ret_btf;
+	u32 ret_btf_id;
+};
+
+int bc_check_helper_call(struct bpf_verifier_env *env, const struct bpf_insn *insn);
+int bc_check_args(struct bpf_verifier_env *env, struct bpf_call_meta *meta);
+int bc_check_helper_mem(struct bpf_verifier_env *env, u32 regno, s32 size, enum bc_access access, bool zero_ok, struct bpf_call_meta *meta);
+int bc_check_map_func(struct bpf_verifier_env *env, const struct bc_map_desc *map, s32 func_id);
+int bc_check_ref_leak(struct bpf_verifier_env *env);
+int bc_ref_release(struct bpf_verifier_env *env, u32 ref_obj_id);
+bool bc_helper_calls_back(s32 func_id);
+
+int bc_check_call(struct bpf_verifier_env *env, const struct bpf_insn *insn);
+int bc_push_callback(struct bpf_verifier_env *env, const struct bpf_call_meta *meta);
+int bc_return_from_call(struct bpf_verifier_env *env);
+int bc_check_return_code(struct bpf_verifier_env *env);
+int bc_check_spin_lock(struct bpf_verifier_env *env, u32 regno, bool lock);
+
+int bc_walk(struct bpf_verifier_env *env);	/* from env->cur at env->insn_idx to the end of all paths */
+
+/* ---- btf_args.c: global functions ---- */
+
+int bc_global_args_init(struct bpf_verifier_env *env, u32 subprogno, struct bpf_reg_state *regs);
+int bc_global_args_match(struct bpf_verifier_env *env, u32 subprogno);
+
+/* ---- prune.c, precision.c ---- */
+
+/* 1: the path may end here, an equal one was walked; 0; or an error. */
+int bc_state_seen(struct bpf_verifier_env *env);
+void bc_states_free(struct bpf_verifier_env *env);
+int bc_history_push(struct bpf_verifier_env *env, struct bpf_verifier_state *st, const struct bpf_jmp_step *what);
+int bc_mark_precise(struct bpf_verifier_env *env, u32 regno);
+int bc_mark_precise_in(struct bpf_verifier_env *env, u32 frame, int regno, int slot);
+void bc_mark_all_precise(struct bpf_verifier_env *env, struct bpf_verifier_state *st);
+
+/* ---- before the walk: cfg.c, resolve.c, info.c ---- */
+
+int bc_find_subprog(const struct bpf_verifier_env *env, u32 insn_idx);	/* -ENOENT */
+int bc_add_subprogs(struct bpf_verifier_env *env);
+int bc_check_subprogs(struct bpf_verifier_env *env);
+int bc_check_cfg(struct bpf_verifier_env *env);
+int bc_check_stack_depth(struct bpf_verifier_env *env);
+int bc_resolve_ldimm64(struct bpf_verifier_env *env);
+int bc_check_btf_info(struct bpf_verifier_env *env);
+int bc_check_attach(struct bpf_verifier_env *env);
 
 /* ---- by the engine's files ---- */
 
