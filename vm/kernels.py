@@ -65,6 +65,16 @@ class Kernel:
         return self.has("BPF_SYSCALL")
 
     @property
+    def is_debug(self) -> bool:
+        """Built to find faults, and slow for it."""
+        return any(self.has(option) for option in ("PROVE_LOCKING", "KASAN", "DEBUG_KMEMLEAK"))
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether its own bpf(2) is a complete one, to compare with: the vendors' early, partial ones have no BTF."""
+        return self.has_bpf and self.has("DEBUG_INFO_BTF")
+
+    @property
     def lacks(self) -> list[str]:
         """The needed options that this kernel was built without."""
         missing = [name for name, any_of in NEEDED.items() if not any(self.has(option) for option in any_of)]

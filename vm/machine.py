@@ -297,6 +297,11 @@ class VM:
         """Raises a non-maskable interrupt, which never happens by itself under emulation."""
         self.monitor("human-monitor-command", **{"command-line": "nmi"})
 
+    @property
+    def alive(self) -> bool:
+        """Whether the machine still runs."""
+        return not self._gone and not self._closed and self._qemu.poll() is None
+
     # -- commands ------------------------------------------------------------------------------------------------
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+# The ways in: each target is a short command line that can be run by itself as well. See CONTRIBUTING.md.
+
+PYTHON ?= /usr/bin/python3
+KERNEL ?=
+JOBS ?= 2
+PYTEST = .venv/bin/python -m pytest $(if $(KERNEL),--kernel $(KERNEL)) $(PYTEST_ARGS)
+PARALLEL = -n $(JOBS) --dist loadgroup
+KDIR ?= /lib/modules/$(shell uname -r)/build
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+help:
+	@echo 'make demo        set up, boot the oldest kernel at hand, and run unmodified tools in it'
+	@echo 'make test        all tests, on every kernel at hand (KERNEL=NAME for one)'
+	@echo 'make test-unit   the tests that need no virtual machine'
+	@echo 'make test-full   all of that, the debug kernels, and what takes long'
+	@echo 'make setup       packages (apt) and .venv; quick when there is nothing to do'
+	@echo 'make module      build bpfcompat.ko [KDIR=kernel build tree] [CC=compiler], into build/module'
+	@echo 'make shim        build the preload library, into build/shim'
+	@echo 'make install     install the built module, the library and the command [DESTDIR=] [PREFIX=]'
+	@echo 'make bench       measure the cost of an event'
+	@echo 'make clean       remove what was built (but not .venv)'
+
+setup:
+	@PYTHON=$(PYTHON) tools/setup.sh
+
+demo: setup shim
+	@.venv/bin/python -m vm.demo $(if $(KERNEL),-k $(KERNEL))
+
+test: setup shim
+	$(PYTEST) $(PARALLEL)
+
+test-unit: setup shim
+	.venv/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS) tests/unit
+
+test-full: setup shim
+	tools/setup.sh debug-kernel
+	.venv/bin/python -m vm build-debug
+	$(PYTEST) $(PARALLEL) --full
+
+bench: setup shim
+	.venv/bin/python -m pytest $(if $(KERNEL),--kernel $(KERNEL)) $(PYTEST_ARGS) --full tests/bench
+
+# In a copy, so that builds for several kernels do not get in each other's way and the tree stays clean.
+module:
+	@mkdir -p build/module
+	@cp -ru Kbuild kmod verifier build/module/
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/build/module $(if $(filter-out default undefined,$(origin CC)),CC=$(CC)) modules
+	@echo built build/module/bpfcompat.ko
+
+shim:
+	@$(MAKE) -s -C shim/preload OUT=$(CURDIR)/build/shim
+
+install:
+	install -D -m 644 build/module/bpfcompat.ko \
+		$(DESTDIR)/lib/modules/$$(modinfo -F vermagic build/module/bpfcompat.ko | cut -d' ' -f1)/extra/bpfcompat.ko
+	install -D -m 755 build/shim/libbpfcompat-preload.so $(DESTDIR)$(PREFIX)/lib/libbpfcompat-preload.so
+	$(PYTHON) -m pip install --no-deps $(if $(DESTDIR),--root $(DESTDIR)) --prefix $(PREFIX) .
+	$(if $(DESTDIR),,depmod -a || true)
+
+clean:
+	rm -rf build
+
+.PHONY: help setup demo test test-unit test-full bench module shim install clean
