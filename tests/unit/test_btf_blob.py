@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""The BTF editor and what it changes, checked with pahole's and bpftool's reading of real BTF."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from bpfcompat.btf import load as btf_load
+from bpfcompat.btf.adapt import adapt
+from bpfcompat.btf.blob import HEADER, STRUCT, UNION, Blob, BtfError
+from bpfcompat.btf.make import inspect, make
+
+OLD_KERNEL = """
+struct trace_entry {{ unsigned short type; int pid; }};
+struct ftrace_raw_sys_enter {{ struct trace_entry ent; long id; unsigned long args[6]; char __data[0]; }} enter;
+struct ftrace_raw_both {{ int a; }} both;
+struct trace_event_raw_both {{ int a; int b; }} both_new;
+struct task {{
+    union {{ void *fresh; struct {{ long old; }} __UNIQUE_ID_rh_kabi_hide{0}; union {{ }}; }};
+    union {{ struct {{ int one; int two; }}; struct {{ long older; }} __UNIQUE_ID_rh_kabi_hide{1}; union {{ }}; }};
+    int last;
+}} task{2};
+"""
+
+
+def image(folder: Path) -> Path:
+    """Two units of an object with debug information, in which the same struct has other counters."""
+    objects = []
+    for unit, counters in enumerate(((7, 8), (1234, 1235))):
+        source = folder / f"unit{unit}.c"
+        # Only the first defines what is not under test twice.
+        text = OLD_KERNEL.format(*counters, unit)
+        source.write_text(text if unit == 0 else text[text.index("struct task {") :])
+        objects.append(source.with_suffix(".o"))
+        subprocess.run(["gcc", "-g", "-gdwarf-4", "-c", "-o", objects[-1], source], check=True)
+    out = folder / "vmlinux"
+    subprocess.run(["ld", "-e", "0", "--build-id=sha1", "-o", out, *objects], check=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def vmlinux(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return image(tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="module")
+def made(vmlinux: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "3.10.0-test.btf"
+    before = vmlinux.read_bytes()
+    make(str(vmlinux), str(out))
+    assert vmlinux.read_bytes() == before, "the image itself must not be changed"
+    return out
+
+
+def names(blob: Blob, kind: int) -> list[str]:
+    return [blob.string(entry.name_off) for entry in blob.list if entry.kind == kind]
+
+
+def test_unchanged_blob_survives(made: Path) -> None:
+    data = made.read_bytes()
+    assert Blob(data).pack() == data
+
+
+def test_events_have_both_names(made: Path) -> None:
+    structs = names(Blob(made.read_bytes()), STRUCT)
+    assert structs.count("ftrace_raw_sys_enter") == structs.count("trace_event_raw_sys_enter") == 1
+    assert structs.count("trace_event_raw_both") == 1, "a kernel's own struct of the new name stays"
+    text = c_dump(made)
+    old = text[text.index("struct ftrace_raw_sys_enter {") :].split("};")[0]
+    assert old.replace("ftrace_raw_", "trace_event_raw_") in text
+
+
+def test_ringbuf_is_there_once(made: Path) -> None:
+    blob = Blob(made.read_bytes())
+    assert names(blob, STRUCT).count("bpf_ringbuf") == 1
+    assert adapt(blob) == {"kabi_members": 0, "trace_events": 0, "ringbuf": 0}, "doing it twice changes nothing"
+
+
+def test_kabi_names_are_uniform(made: Path) -> None:
+    """One struct task, though two units spell its hidden members differently; within it their names differ."""
+    blob = Blob(made.read_bytes())
+    assert names(blob, STRUCT).count("task") == 1
+    hidden = [
+        blob.string(member[0])
+        for entry in blob.list
+        if entry.kind == UNION
+        for member in blob.members(entry)
+        if "kabi" in blob.string(member[0])
+    ]
+    assert sorted(hidden) == ["rh_kabi_hide_fresh", "rh_kabi_hide_one"]
+
+
+def test_without_uniform_names_it_is_doubled(vmlinux: Path, tmp_path: Path) -> None:
+    """What the renaming is for: without it pahole keeps a copy a unit."""
+    raw = tmp_path / "raw.btf"
+    subprocess.run(["pahole", "-J", f"--btf_encode_detached={raw}", vmlinux], check=True)
+    assert names(Blob(raw.read_bytes()), STRUCT).count("task") == 2
+
+
+def c_dump(path: Path) -> str:
+    return subprocess.run(
+        ["bpftool", "btf", "dump", "file", path, "format", "c"], check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_bpftool_and_a_compiler_read_it(made: Path, tmp_path: Path) -> None:
+    header = tmp_path / "vmlinux.c"
+    header.write_text(c_dump(made))
+    subprocess.run(["clang", "-target", "bpf", "-c", "-o", tmp_path / "out.o", header], check=True)
+
+
+def test_sidecar_names_the_kernel(made: Path, vmlinux: Path) -> None:
+    about = json.loads(made.with_name(made.name + ".json").read_text())
+    notes = subprocess.run(["readelf", "-n", vmlinux], check=True, capture_output=True, text=True).stdout
+    assert f"Build ID: {about['build_id']}" in notes
+    assert about["size"] == made.stat().st_size
+    assert inspect(str(vmlinux))["build_id"] == about["build_id"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda data: data[:10], "too short"),
+        (lambda data: b"\x7fELF" + data[4:], "magic"),
+        (lambda data: data[:2] + b"\x02" + data[3:], "unknown version"),
+        (lambda data: data[:-4], "outside the file"),
+        (lambda data: data[:-1] + b"x", "strings"),
+        (lambda data: data[: HEADER.size + 7] + b"\x1f" + data[HEADER.size + 8 :], "unknown kind"),
+        (lambda data: data[: HEADER.size + 4] + b"\xff\xff\x00\x0d" + data[HEADER.size + 8 :], "in the midst"),
+        (lambda data: data[: HEADER.size] + b"\xff\xff\xff\x7f" + data[HEADER.size + 4 :], "no valid name"),
+    ],
+)  # fmt: skip
+def test_malformed(made: Path, damage: object, message: str) -> None:
+    with pytest.raises(BtfError, match=message):
+        Blob(damage(made.read_bytes()))  # type: ignore[operator]
+
+
+def test_make_refuses(tmp_path: Path, vmlinux: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("not an image")
+    with pytest.raises(BtfError, match="not an ELF"):
+        make(str(text), None)
+    stripped = tmp_path / "stripped"
+    shutil.copy(vmlinux, stripped)
+    subprocess.run(["strip", "-g", stripped], check=True)
+    with pytest.raises(BtfError, match="no debug information"):
+        make(str(stripped), None)
+    with pytest.raises(BtfError, match="cannot be run"):
+        make(str(vmlinux), str(tmp_path / "out.btf"), pahole="/nonexistent/pahole")
+    assert not (tmp_path / "out.btf").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stripped", "text"], "no leftovers"
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Makes the loader believe in a running kernel 3.10.0-test of build id 11…11; returns that release."""
+    monkeypatch.setattr(btf_load, "build_id", lambda: b"\x11" * 20)
+    monkeypatch.setattr(btf_load, "release", lambda: "3.10.0-test")
+    return "3.10.0-test"
+
+
+def test_other_kernel_is_refused(running: str, made: Path) -> None:
+    about = btf_load.read(str(made))[1]
+    with pytest.raises(BtfError, match="of another kernel"):
+        btf_load.check_kernel("x", about, trust=False)
+    with pytest.raises(BtfError, match="of another kernel"):
+        btf_load.check_kernel("x", about, trust=True)
+    btf_load.check_kernel("x", about | {"build_id": "11" * 20}, trust=False)
+
+
+def test_btfhub_files(running: str, made: Path, tmp_path: Path) -> None:
+    """Plain files are known by their names alone, packed or not."""
+    plain = tmp_path / "3.10.0-test.btf"
+    shutil.copy(made, plain)
+    packed = tmp_path / "any.btf.tar.xz"
+    subprocess.run(["tar", "-C", tmp_path, "-cJf", packed, plain.name], check=True)
+    for path in (plain, packed):
+        data, about = btf_load.read(str(path))
+        assert data == made.read_bytes()
+        btf_load.check_kernel(str(path), about, trust=False)
+    other = tmp_path / "3.10.0-other.btf"
+    plain.rename(other)
+    about = btf_load.read(str(other))[1]
+    with pytest.raises(BtfError, match="--trust"):
+        btf_load.check_kernel(str(other), about, trust=False)
+    btf_load.check_kernel(str(other), about, trust=True)
+
+
+def test_broken_archive(tmp_path: Path) -> None:
+    broken = tmp_path / "3.10.0-test.btf.tar.xz"
+    broken.write_bytes(b"\xfd7zXZ\0 nothing")
+    with pytest.raises(BtfError):
+        btf_load.read(str(broken))
