@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the user-space library offers beside verifier.h, btf.h and exec.h; bound to Python by build_ffi.py.
+ * What the user-space library offers beside verifier.h, btf.h and exec.h: a world of maps, BTF and programs in plain memory, in which programs can be
+ * verified and run, and watched while they do. Bound to Python by build_ffi.py; not safe for threads.
  */
 #ifndef BPFCOMPAT_USER_H
 #define BPFCOMPAT_USER_H
@@ -11,5 +12,69 @@
 void bc_user_fail_alloc(s64 after);
 /* Blocks allocated through port.h and not freed yet. */
 u64 bc_user_live_blocks(void);
+
+struct bcu;
+
+struct bcu *bcu_new(void);
+void bcu_free(struct bcu *w);
+
+/* Each makes an object and returns its "fd", or a negative errno. Fds are small numbers of this world. */
+int bcu_map_new(struct bcu *w, u32 type, u32 key_size, u32 value_size, u32 max_entries, u32 flags, int btf_fd, u32 value_type_id);
+int bcu_btf_new(struct bcu *w, const void *data, u32 size, bool kernel, char *log, u32 log_size);
+
+int bcu_map_freeze(struct bcu *w, int fd);
+void *bcu_map_lookup(struct bcu *w, int fd, const void *key);
+long bcu_map_update(struct bcu *w, int fd, const void *key, const void *value, u64 flags);
+long bcu_map_delete(struct bcu *w, int fd, const void *key);
+int bcu_prog_array_set(struct bcu *w, int map_fd, u32 index, int prog_fd);	/* prog_fd -1: empty */
+
+struct bcu_load {
+	u32 prog_type;
+	u32 expected_attach_type;
+	u32 prog_flags;
+	bool gpl;
+	const void *insns;
+	u32 insn_cnt;
+	int btf_fd;			/* -1: none */
+	const void *func_info;
+	u32 func_info_cnt;
+	const void *line_info;
+	u32 line_info_cnt;
+	u32 log_level;
+	char *log;
+	u32 log_size;
+	bool record;			/* keep the verifier's states, for bcu_run to compare with */
+	bool no_prune;
+};
+
+struct bcu_stats {
+	u32 insn_cnt, subprog_cnt, verified_insns, total_states, peak_states, states_recorded;
+};
+
+/* Verifies; the program's fd, or a negative errno. */
+int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *stats);
+/* Instructions after fix-up: copies up to @room of them, returns how many there are. */
+u32 bcu_prog_insns(struct bcu *w, int fd, void *insns, u32 room);
+
+struct bcu_run {
+	void *ctx;			/* socket filters and the like: struct bc_skb_ctx is made out of packet */
+	u32 ctx_size;
+	void *packet;
+	u32 packet_size;
+	u64 seed;			/* of get_prandom_u32 and the like */
+	u64 max_insns;			/* 0: no limit; the run is ended with an exception of its own */
+
+	/* out */
+	u64 retval;
+	u64 insns;
+	u32 mem_violations;		/* loads and stores outside of what a program may touch */
+	u32 state_violations;		/* values that no recorded state allows */
+	u32 ref_leaks;			/* ring buffer records neither submitted nor discarded */
+	u64 overflows;
+	bool timed_out;
+	char message[256];		/* about the first violation */
+};
+
+int bcu_run(struct bcu *w, int fd, struct bcu_run *r);
 
 #endif

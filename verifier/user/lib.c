@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The user-space library's world: maps in plain memory, BTF, programs; the verifier's and the interpreter's call-backs into it.
+ */
+#include "lib.h"
+
+#include <stdlib.h>
+
+struct bcu *bcu_cur;	/* the world that helpers and hooks belong to */
+
+/* ---- objects ---- */
+
+static struct bcu_object *object(struct bcu *w, int fd, enum bcu_kind kind)
+{
+	if (fd < BCU_FIRST_FD || fd >= BCU_FIRST_FD + BCU_OBJECTS || w->objs[fd - BCU_FIRST_FD].kind != kind)
+		return NULL;
+	return &w->objs[fd - BCU_FIRST_FD];
+}
+
+static int new_object(struct bcu *w, enum bcu_kind kind, void *ptr)
+{
+	int i;
+
+	for (i = 0; i < BCU_OBJECTS; i++) {
+		if (w->objs[i].kind)
+			continue;
+		w->objs[i].kind = kind;
+		w->objs[i].ptr = ptr;
+		return i + BCU_FIRST_FD;
+	}
+	return -EMFILE;
+}
+
+struct bcu_map *bcu_map_of_fd(struct bcu *w, int fd)
+{
+	struct bcu_object *o = object(w, fd, BCU_MAP);
+
+	return o ? o->ptr : NULL;
+}
+
+struct bcu *bcu_new(void)
+{
+	return calloc(1, sizeof(struct bcu));
+}
+
+static struct bc_btf *btf_of_fd(struct bcu *w, int fd)
+{
+	struct bcu_object *o = object(w, fd, BCU_BTF);
+
+	return o ? o->ptr : NULL;
+}
+
+static void free_prog(struct bcu *w, struct bcu_prog *p)
+{
+	u32 i, k;
+
+	bc_verified_free(&p->v, &bcu_ops, w);
+	for (i = 0; i < p->recorded_cnt; i++) {
+		for (k = 0; k < p->recorded[i].cnt; k++)
+			free(p->recorded[i].states[k].slots);
+		free(p->recorded[i].states);
+	}
+	free(p->recorded);
+	free(p);
+}
+
+void bcu_free(struct bcu *w)
+{
+	struct bcu_object *o;
+	int i;
+
+	for (i = 0; i < BCU_OBJECTS; i++) {
+		if (w->objs[i].kind == BCU_PROG)
+			free_prog(w, w->objs[i].ptr);
+	}
+	for (i = 0; i < BCU_OBJECTS; i++) {
+		o = &w->objs[i];
+		if (o->kind == BCU_MAP) {
+			if (((struct bcu_map *)o->ptr)->refs)
+				port_warn("map of fd %d has %u references left\n", i + BCU_FIRST_FD, ((struct bcu_map *)o->ptr)->refs);
+			free(((struct bcu_map *)o->ptr)->data);
+			free(o->ptr);
+		} else if (o->kind == BCU_BTF) {
+			bc_btf_free(o->ptr);
+		}
+	}
+	if (bcu_cur == w)
+		bcu_cur = NULL;
+	free(w);
+}
+
+struct log_target {
+	char *buf;
+	u32 size, used;
+};
+
+static void btf_log(void *arg, const char *fmt, va_list ap)
+{
+	struct log_target *t = arg;
+
+	t->used += vscnprintf(t->buf + t->used, t->size - t->used, fmt, ap);
+}
+
+int bcu_btf_new(struct bcu *w, const void *data, u32 size, bool kernel, char *log, u32 log_size)
+{
+	struct log_target target = { log, log_size, 0 };
+	const struct bc_btf_log l = { btf_log, &target };
+	struct bc_btf *btf;
+	void *copy;
+
+	copy = port_zalloc(size);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, data, size);
+	btf = bc_btf_parse(copy, size, kernel, log_size ? &l : NULL);
+	if (IS_ERR(btf)) {
+		port_free(copy);
+		return PTR_ERR(btf);
+	}
+	if (kernel)
+		w->vmlinux = btf;
+	return new_object(w, BCU_BTF, btf);
+}
+
+/* ---- maps ---- */
+
+static bool is_array(const struct bcu_map *m)
+{
+	switch (m->desc.type) {
+	case BPF_MAP_TYPE_ARRAY:
+	case BPF_MAP_TYPE_PERCPU_ARRAY:
+	case BPF_MAP_TYPE_PROG_ARRAY:
+	case BPF_MAP_TYPE_PERF_EVENT_ARRAY:
+	case BPF_MAP_TYPE_CGROUP_ARRAY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int bcu_map_new(struct bcu *w, u32 type, u32 key_size, u32 value_size, u32 max_entries, u32 flags, int btf_fd, u32 value_type_id)
+{
+	struct bc_btf *btf = btf_of_fd(w, btf_fd);
+	struct bcu_map *m;
+	int fd;
+
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->desc.type = type;
+	m->desc.key_size = key_size;
+	m->desc.value_size = value_size;
+	m->desc.max_entries = max_entries;
+	m->desc.flags = flags;
+	m->desc.spin_lock_off = -1;
+	m->desc.timer_off = -1;
+	m->key_stride = round_up(key_size, 8) + 8;	/* behind the key: is the entry in use */
+	m->value_stride = round_up(value_size, 8);
+	m->data_size = type == BPF_MAP_TYPE_RINGBUF ? max_entries : (size_t)(m->key_stride + m->value_stride) * max_entries;
+	m->data = calloc(1, m->data_size ? m->data_size : 1);
+	m->values = type == BPF_MAP_TYPE_RINGBUF ? m->data : m->data + (size_t)m->key_stride * max_entries;
+	if (btf) {
+		m->desc.btf = btf;
+		m->desc.btf_value_type_id = value_type_id;
+		m->desc.spin_lock_off = bc_btf_find_spin_lock(btf, value_type_id);
+		if (m->desc.spin_lock_off < 0)
+			m->desc.spin_lock_off = -1;
+		m->desc.timer_off = bc_btf_find_timer(btf, value_type_id);
+		if (m->desc.timer_off < 0)
+			m->desc.timer_off = -1;
+	}
+	fd = m->data ? new_object(w, BCU_MAP, m) : -ENOMEM;
+	if (fd < 0) {
+		free(m->data);
+		free(m);
+		return fd;
+	}
+	m->desc.id = fd;
+	snprintf(m->desc.name, sizeof(m->desc.name), "map%d", fd);
+	return fd;
+}
+
+int bcu_map_freeze(struct bcu *w, int fd)
+{
+	struct bcu_map *m = bcu_map_of_fd(w, fd);
+
+	if (!m)
+		return -EBADF;
+	m->desc.frozen_rdonly = m->desc.flags & BPF_F_RDONLY_PROG;
+	return 0;
+}
+
+static bool *used_mark(struct bcu_map *m, u32 i)
+{
+	return (bool *)(m->data + (size_t)m->key_stride * i + m->key_stride - 8);
+}
+
+void *bcu_lookup(struct bcu_map *m, const void *key)
+{
+	u32 i;
+
+	if (is_array(m)) {
+		memcpy(&i, key, sizeof(i));
+		return i < m->desc.max_entries ? m->values + (size_t)m->value_stride * i : NULL;
+	}
+	for (i = 0; i < m->desc.max_entries; i++) {
+		if (*used_mark(m, i) && !memcmp(m->data + (size_t)m->key_stride * i, key, m->desc.key_size))
+			return m->values + (size_t)m->value_stride * i;
+	}
+	return NULL;
+}
+
+long bcu_update(struct bcu_map *m, const void *key, const void *value, u64 flags)
+{
+	u8 *v = bcu_lookup(m, key);
+	u32 i;
+
+	if ((flags & 3) == 3 || flags > 7)
+		return -EINVAL;
+	if (v && flags & BPF_NOEXIST)
+		return -EEXIST;
+	if (!v && (is_array(m) || flags & BPF_EXIST))
+		return is_array(m) ? -E2BIG : -ENOENT;
+	for (i = 0; !v && i < m->desc.max_entries; i++) {
+		if (*used_mark(m, i))
+			continue;
+		*used_mark(m, i) = true;
+		memcpy(m->data + (size_t)m->key_stride * i, key, m->desc.key_size);
+		v = m->values + (size_t)m->value_stride * i;
+	}
+	if (!v)
+		return -E2BIG;
+	memcpy(v, value, m->desc.value_size);
+	return 0;
+}
+
+long bcu_delete(struct bcu_map *m, const void *key)
+{
+	u8 *v = bcu_lookup(m, key);
+
+	if (is_array(m))
+		return -EINVAL;
+	if (!v)
+		return -ENOENT;
+	*used_mark(m, (v - m->values) / m->value_stride) = false;
+	return 0;
+}
+
+bool bcu_entry_used(struct bcu_map *m, u32 i)
+{
+	return is_array(m) || *used_mark(m, i);
+}
+
+void *bcu_map_lookup(struct bcu *w, int fd, const void *key)
+{
+	struct bcu_map *m = bcu_map_of_fd(w, fd);
+
+	return m ? bcu_lookup(m, key) : NULL;
+}
+
+long bcu_map_update(struct bcu *w, int fd, const void *key, const void *value, u64 flags)
+{
+	struct bcu_map *m = bcu_map_of_fd(w, fd);
+
+	return m ? bcu_update(m, key, value, flags) : -EBADF;
+}
+
+long bcu_map_delete(struct bcu *w, int fd, const void *key)
+{
+	struct bcu_map *m = bcu_map_of_fd(w, fd);
+
+	return m ? bcu_delete(m, key) : -EBADF;
+}
+
+int bcu_prog_array_set(struct bcu *w, int map_fd, u32 index, int prog_fd)
+{
+	struct bcu_map *m = bcu_map_of_fd(w, map_fd);
+	struct bcu_object *o = object(w, prog_fd, BCU_PROG);
+
+	if (!m || (!o && prog_fd >= 0))
+		return -EBADF;
+	if (m->desc.type != BPF_MAP_TYPE_PROG_ARRAY || index >= m->desc.max_entries || index >= ARRAY_SIZE(m->progs))
+		return -EINVAL;
+	m->progs[index] = o ? o->ptr : NULL;
+	return 0;
+}
+
+/* ---- the verifier's call-backs ---- */
+
+static struct bc_map_desc *op_map_get(void *host, u32 fd)
+{
+	struct bcu *w = host;
+	struct bcu_map *m = bcu_map_of_fd(w, fd);
+
+	if (!m)
+		return ERR_PTR(fd >= BCU_FIRST_FD && fd < BCU_FIRST_FD + BCU_OBJECTS && w->objs[fd - BCU_FIRST_FD].kind ?
+			       -EINVAL : -EBADF);
+	m->refs++;
+	return &m->desc;
+}
+
+static void op_map_put(void *host, struct bc_map_desc *desc)
+{
+	(void)host;
+	container_of(desc, struct bcu_map, desc)->refs--;
+}
+
+static int op_map_value_addr(void *host, const struct bc_map_desc *desc, u32 off, u64 *addr)
+{
+	struct bcu_map *m = container_of((struct bc_map_desc *)desc, struct bcu_map, desc);
+
+	(void)host;
+	if (desc->type != BPF_MAP_TYPE_ARRAY)
+		return -ENOTSUPP;
+	if (desc->max_entries != 1)
+		return -ENOTSUPP;
+	if (off >= desc->value_size)
+		return -EINVAL;
+	*addr = (unsigned long)m->values + off;
+	return 0;
+}
+
+static int op_map_value_read(void *host, const struct bc_map_desc *desc, u32 off, u32 size, u64 *value)
+{
+	struct bcu_map *m = container_of((struct bc_map_desc *)desc, struct bcu_map, desc);
+
+	(void)host;
+	*value = 0;
+	memcpy(value, m->values + off, size);
+	return 0;
+}
+
+static bool op_helper_available(void *host, u32 func_id)
+{
+	(void)host;
+	return func_id < __BPF_FUNC_MAX_ID && (bcu_helpers[func_id] || func_id == BPF_FUNC_tail_call);
+}
+
+static const struct bc_btf *op_btf_vmlinux(void *host)
+{
+	return ((struct bcu *)host)->vmlinux;
+}
+
+static struct bc_btf *op_btf_get(void *host, u32 fd)
+{
+	struct bc_btf *btf = btf_of_fd(host, fd);
+
+	return btf ? btf : ERR_PTR(-EBADF);
+}
+
+static void op_btf_put(void *host, struct bc_btf *btf)
+{
+	(void)host;
+	(void)btf;
+}
+
+static u64 op_ksym_addr(void *host, const char *name)
+{
+	(void)host;
+	(void)name;
+	return 0;
+}
+
+const struct bc_verifier_ops bcu_ops = {
+	.map_get = op_map_get,
+	.map_put = op_map_put,
+	.map_value_addr = op_map_value_addr,
+	.map_value_read = op_map_value_read,
+	.helper_available = op_helper_available,
+	.btf_vmlinux = op_btf_vmlinux,
+	.btf_get = op_btf_get,
+	.btf_put = op_btf_put,
+	.ksym_addr = op_ksym_addr,
+};
+
+/* ---- programs ---- */
+
+int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *stats)
+{
+	struct bc_verify_args args;
+	struct bcu_prog *p;
+	int err;
+
+	memset(stats, 0, sizeof(*stats));
+	err = bc_prog_type_check(l->prog_type, l->expected_attach_type);
+	if (err)
+		return err;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	memset(&args, 0, sizeof(args));
+	args.ops = &bcu_ops;
+	args.host = w;
+	args.insns = l->insns;
+	args.insn_cnt = l->insn_cnt;
+	args.prog_type = l->prog_type;
+	args.expected_attach_type = l->expected_attach_type;
+	args.prog_flags = l->prog_flags;
+	args.gpl_compatible = l->gpl;
+	args.prog_btf = btf_of_fd(w, l->btf_fd);
+	args.func_info = l->func_info;
+	args.func_info_cnt = l->func_info_cnt;
+	args.line_info = l->line_info;
+	args.line_info_cnt = l->line_info_cnt;
+	args.log_level = l->log_level;
+	args.log_buf = (unsigned long)l->log;
+	args.log_size = l->log_size;
+
+	bcu_cur = w;
+	bcu_watch_begin(p, l);
+	err = bc_verify(&args, &p->v);
+	bcu_watch_end();
+	if (err) {
+		free_prog(w, p);
+		return err;
+	}
+	p->type = l->prog_type;
+	p->exec.insns = p->v.insns;
+	p->exec.aux = p->v.aux;
+	p->exec.subprogs = p->v.subprogs;
+	p->exec.insn_cnt = p->v.insn_cnt;
+	p->exec.subprog_cnt = p->v.subprog_cnt;
+	stats->insn_cnt = p->v.insn_cnt;
+	stats->subprog_cnt = p->v.subprog_cnt;
+	stats->verified_insns = p->v.verified_insns;
+	stats->total_states = p->v.total_states;
+	stats->peak_states = p->v.peak_states;
+	stats->states_recorded = p->state_cnt;
+	err = new_object(w, BCU_PROG, p);
+	if (err < 0)
+		free_prog(w, p);
+	return err;
+}
+
+u32 bcu_prog_insns(struct bcu *w, int fd, void *insns, u32 room)
+{
+	struct bcu_object *o = object(w, fd, BCU_PROG);
+	struct bcu_prog *p = o ? o->ptr : NULL;
+
+	if (!p)
+		return 0;
+	memcpy(insns, p->v.insns, (room < p->v.insn_cnt ? room : p->v.insn_cnt) * sizeof(struct bpf_insn));
+	return p->v.insn_cnt;
+}
+
+static const struct bc_exec_prog *tail_call_target(u64 map, u32 index)
+{
+	struct bcu_map *m = (struct bcu_map *)(unsigned long)map;
+
+	if (index >= m->desc.max_entries || index >= ARRAY_SIZE(m->progs) || !m->progs[index])
+		return NULL;
+	return &m->progs[index]->exec;
+}
+
+/* Addresses that "fault" here are all those that are not this world's own. */
+static void probe_load(void *dst, const void *src, u32 size)
+{
+	(void)src;
+	memset(dst, 0, size);
+}
+
+const struct bc_exec_env bcu_exec_env = {
+	.helpers = bcu_helpers,
+	.tail_call_target = tail_call_target,
+	.probe_load = probe_load,
+};
+
+static bool has_packet(u32 prog_type)
+{
+	return prog_type == BPF_PROG_TYPE_SOCKET_FILTER || prog_type == BPF_PROG_TYPE_SCHED_CLS ||
+	       prog_type == BPF_PROG_TYPE_CGROUP_SKB || prog_type == BPF_PROG_TYPE_SCHED_ACT;
+}
+
+int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
+{
+	struct bcu_object *o = object(w, fd, BCU_PROG);
+	struct bcu_prog *p = o ? o->ptr : NULL;
+	struct bc_skb_ctx skb;
+	struct bc_xdp_ctx xdp;
+	struct bc_pkt_ptrs *pkt = NULL;
+	void *volatile ctx = r->ctx;	/* outlives longjmp() */
+	volatile u32 ctx_size = r->ctx_size;
+
+	if (!p)
+		return -EBADF;
+	if (has_packet(p->type)) {
+		memset(&skb, 0, sizeof(skb));
+		memcpy(&skb.user, r->ctx, min_t(u32, r->ctx_size, sizeof(skb.user)));
+		if (!r->ctx_size)
+			skb.user.len = r->packet_size;
+		skb.user.sk = NULL;
+		pkt = &skb.pkt;
+		ctx = &skb;
+		ctx_size = sizeof(skb);
+	} else if (p->type == BPF_PROG_TYPE_XDP) {
+		memset(&xdp, 0, sizeof(xdp));
+		memcpy(&xdp.user, r->ctx, min_t(u32, r->ctx_size, sizeof(xdp.user)));
+		pkt = &xdp.pkt;
+		ctx = &xdp;
+		ctx_size = sizeof(xdp);
+	}
+	if (pkt) {
+		pkt->data = (unsigned long)r->packet;
+		pkt->data_end = pkt->data + r->packet_size;
+		pkt->data_meta = pkt->data;
+	}
+	bcu_cur = w;
+	w->run = r;
+	w->seed = r->seed;
+	w->ctx = ctx;
+	w->ctx_size = ctx_size;
+	w->running = p;
+	r->insns = 0;
+	r->mem_violations = 0;
+	r->state_violations = 0;
+	r->overflows = 0;
+	r->timed_out = false;
+	r->message[0] = '\0';
+	w->area.used = 0;
+	w->area.overflows = 0;
+	if (bcu_trace_begin(w)) {
+		r->timed_out = true;
+		r->retval = 0;
+	} else {
+		r->retval = bc_interp_run(&bcu_exec_env, &w->area, &p->exec, ctx);
+	}
+	bcu_trace_end();
+	r->overflows = w->area.overflows;
+	r->ref_leaks = bcu_ringbuf_drop_all(w);
+	w->run = NULL;
+	return 0;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the user-space library share.
+ */
+#ifndef BPFCOMPAT_USER_LIB_H
+#define BPFCOMPAT_USER_LIB_H
+
+#include "../internal.h"
+#include "../ctx.h"
+#include "../../kmod/exec/exec.h"
+#include "user.h"
+
+#include <setjmp.h>
+
+#define BCU_FIRST_FD	3
+#define BCU_OBJECTS	256
+#define BCU_RECORDS	64
+
+enum bcu_kind { BCU_NONE, BCU_MAP, BCU_BTF, BCU_PROG };
+
+struct bcu_object {
+	enum bcu_kind kind;
+	void *ptr;
+};
+
+struct bcu_prog;
+
+struct bcu_map {
+	struct bc_map_desc desc;	/* first: programs hold its address */
+	u32 refs;
+	u32 key_stride, value_stride;
+	u8 *data;			/* keys, then values; a ring buffer: its bytes */
+	size_t data_size;
+	u8 *values;
+	struct bcu_prog *progs[16];
+	u64 outputs;			/* records that ring and perf buffers took */
+};
+
+/* A register of a recorded state. */
+struct bcu_reg {
+	u32 type;
+	s32 off;
+	struct bpf_scalar v;
+	const struct bc_map_desc *map;
+	u32 frameno;
+};
+
+struct bcu_state {
+	u32 frame;			/* depth of calls */
+	struct bcu_reg regs[MAX_BPF_REG];
+	u64 spilled_slots;		/* bit: a scalar is spilled there, see slots */
+	struct bcu_reg *slots;
+};
+
+/* States in which an instruction was verified. */
+struct bcu_recorded {
+	struct bcu_state *states;
+	u32 cnt, room;
+};
+
+struct bcu_prog {
+	struct bc_verified v;
+	struct bc_exec_prog exec;
+	u32 type;
+	struct bcu_recorded *recorded;	/* by instruction as loaded; NULL when nothing was recorded */
+	u32 recorded_cnt;
+	u32 state_cnt;
+};
+
+struct bcu_record {		/* a ring buffer record reserved and not given back */
+	u8 *data;
+	u32 size;
+};
+
+struct bcu {
+	struct bcu_object objs[BCU_OBJECTS];
+	const struct bc_btf *vmlinux;
+	struct bc_exec_area area;
+
+	/* the run at work */
+	struct bcu_run *run;
+	struct bcu_prog *running;
+	u64 seed;
+	u64 ticks;
+	void *ctx;
+	u32 ctx_size;
+	struct bcu_record records[BCU_RECORDS];
+	jmp_buf out_of_time;
+};
+
+extern struct bcu *bcu_cur;
+extern const struct bc_verifier_ops bcu_ops;
+extern const struct bc_exec_env bcu_exec_env;
+extern const bc_helper_fn bcu_helpers[__BPF_FUNC_MAX_ID];
+
+struct bcu_map *bcu_map_of_fd(struct bcu *w, int fd);
+void *bcu_lookup(struct bcu_map *m, const void *key);
+long bcu_update(struct bcu_map *m, const void *key, const void *value, u64 flags);
+long bcu_delete(struct bcu_map *m, const void *key);
+bool bcu_entry_used(struct bcu_map *m, u32 i);
+/* helpers.c: records left over after a run; how many there were. */
+u32 bcu_ringbuf_drop_all(struct bcu *w);
+
+/* watch.c: recording what the verifier thinks, and holding runs against it. */
+void bcu_watch_begin(struct bcu_prog *p, const struct bcu_load *l);
+void bcu_watch_end(void);
+int bcu_trace_begin_(struct bcu *w);
+/* Non-zero the second time: the run took too many instructions. A macro, as setjmp() must not return before the run is over. */
+#define bcu_trace_begin(w) (bcu_trace_begin_(w), setjmp((w)->out_of_time))
+void bcu_trace_end(void);
+
+#endif
