@@ -159,8 +159,6 @@ struct bc_prog {
 	char name[BPF_OBJ_NAME_LEN];
 	u8 tag[BPF_TAG_SIZE];
 	u64 load_time;			/* CLOCK_BOOTTIME, ns */
-	struct bpf_insn *orig_insns;	/* as loaded */
-	u32 orig_cnt;
 	struct bc_btf *btf;
 	u32 attach_btf_id;
 	struct bc_prog_stats *stats;	/* bc_alloc_percpu */
@@ -239,8 +237,13 @@ void bc_link_put(struct bc_link *link);
 
 /* ---- fds (bpf/fd.c) ---- */
 
-/* New O_CLOEXEC fd on an anonymous inode named as Linux names it ("bpf-map", "bpf-prog", "bpf_link", "btf"); takes over the reference. */
+/*
+ * New O_CLOEXEC fd on an anonymous inode named as Linux names it ("bpf-map", "bpf-prog", "bpf_link", "btf"); takes over the reference,
+ * also when it fails. A map's uref is counted here. @flags: O_RDWR, O_RDONLY or O_WRONLY.
+ */
 int bc_object_fd(struct bc_object *obj, int flags);
+/* A reference to the object behind an fd: ERR_PTR(-EBADF), ERR_PTR(-EINVAL) for another kind. */
+struct bc_object *bc_object_get_fd(u32 fd, enum bc_obj_kind kind);
 /* The object behind a file, of the wanted kind, without a new reference; NULL when it is not ours or of another kind. */
 struct bc_object *bc_object_of_file(struct file *file, enum bc_obj_kind kind);
 
@@ -258,17 +261,36 @@ u32 bc_btf_id(const struct bc_btf *btf);
 /* Each gets the attributes copied in, zero-filled past what the caller gave; @size is the caller's. */
 typedef int (*bc_cmd_fn)(union bpf_attr *attr, union bpf_attr __user *uattr, u32 size);
 
-int bc_cmd_map_create(union bpf_attr *attr, union bpf_attr __user *uattr, u32 size);
-/* ... the rest is declared in bpf/commands.h */
+/* The handlers are declared in bpf/commands.h. */
 
 bool bc_capable(void);		/* CAP_SYS_ADMIN, or CAP_BPF where the kernel has it, in the initial user namespace */
 bool bc_capable_perfmon(void);	/* CAP_SYS_ADMIN, or CAP_PERFMON */
 
 /* ---- attachment (attach/) ---- */
 
-/* PERF_EVENT_IOC_SET_BPF (the shim turns it into BPFCOMPAT_IOC_SET_BPF) and LINK_CREATE on a perf event's fd share this. */
+/* PERF_EVENT_IOC_SET_BPF (@link NULL) and LINK_CREATE on a perf event's fd share the first. */
+/*
+ * Both take references of their own to @prog. Without @link (NULL) the program goes when the event does. -EBADF: not a perf event.
+ */
 int bc_perf_event_attach(struct file *event_file, struct bc_prog *prog, u64 cookie, struct bc_link **link);
 int bc_raw_tp_open(const char *name, struct bc_prog *prog, struct bc_link **link);
+/* BPFCOMPAT_IOC_SET_BPF. */
+int bc_perf_event_set_bpf(int event_fd, u32 prog_fd);
+/* Arguments of a tracepoint, 12 where that is unknown; -ENOENT. */
+int bc_raw_tp_args(const char *name);
+
+/* What BPF_TASK_FD_QUERY tells of a perf event or of a link; -ENOTSUPP: neither, -ENOENT: no program, -EOPNOTSUPP. */
+struct bc_fd_query {
+	u32 prog_id;
+	u32 fd_type;		/* enum bpf_task_fd_type */
+	char name[KSYM_NAME_LEN];
+	u64 offset, addr;
+};
+int bc_perf_event_query(struct file *event_file, struct bc_fd_query *q);
+int bc_link_query(const struct bc_link *link, struct bc_fd_query *q);
+
+int bc_attach_init(void);
+void bc_attach_exit(void);
 
 /* Each subsystem's entry in the table of bpf/main.c, run in order and unwound in reverse. */
 struct bc_subsystem {

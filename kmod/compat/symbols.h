@@ -21,6 +21,8 @@
 	QUIET_FN(int, perf_event_read_local, (struct perf_event *event, u64 *value, u64 *enabled, u64 *running), "bpf_perf_event_read") \
 	QUIET_DATA(seqcount_t, timekeeper_seq, "precise time in probes of the time-keeping code") \
 	QUIET_DATA(char, __start_notes, "the kernel's build id") \
+	QUIET_DATA(char, __start_BTF, "the kernel's own BTF") \
+	QUIET_DATA(char, __stop_BTF, "the kernel's own BTF") \
 	QUIET_DATA(char, __stop_notes, "the kernel's build id")
 
 struct ns_common;

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The perf buffer: bpf_perf_event_output(), and where perf does not know PERF_COUNT_SW_BPF_OUTPUT, a PMU that answers it. An event of
+ * type SOFTWARE that perf itself refuses is offered to every PMU in turn, so ours is asked; buffer, mmap and lost records are perf's.
+ */
+#include "attach.h"
+#include "../maps/maps.h"
+
+/* A record's length is 16 bits; this leaves room for what else a sample may hold beside the raw data. */
+#define MAX_RAW_SIZE (64 * 1024 - 512)
+
+static DEFINE_PER_CPU(struct perf_sample_data, sample);	/* too big for the stack; inside the guard */
+static DEFINE_PER_CPU(struct pt_regs, caller_regs);
+
+struct pt_regs *bc_caller_regs(void)
+{
+	struct pt_regs *regs = this_cpu_ptr(&caller_regs);
+
+	perf_fetch_caller_regs(regs);
+	return regs;
+}
+
+#ifndef HAVE_PERF_RAW_FRAG
+
+/*
+ * Such a perf copies size bytes and wants (size + 4) % 8 == 0. What a program gives ends where it ends, maybe at the end of a page,
+ * so other sizes go through a buffer: one for each CPU that has an output event, made when the event is opened.
+ */
+static void *pad_buffers[NR_CPUS];
+static DEFINE_MUTEX(pad_mutex);
+
+static int make_pad_buffer(int cpu)
+{
+	int err = 0;
+
+	mutex_lock(&pad_mutex);
+	if (!pad_buffers[cpu]) {
+		void *buf = bc_alloc(NULL, MAX_RAW_SIZE + 8);
+
+		if (buf)
+			smp_store_release(&pad_buffers[cpu], buf);
+		else
+			err = -ENOMEM;
+	}
+	mutex_unlock(&pad_mutex);
+	return err;
+}
+
+static int make_pad_buffers(const struct perf_event *event)
+{
+	int cpu, err = 0;
+
+	if (event->cpu >= 0)
+		return make_pad_buffer(event->cpu);
+	for_each_possible_cpu(cpu)
+		if (!err)
+			err = make_pad_buffer(cpu);
+	return err;
+}
+
+static void free_pad_buffers(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		bc_free(NULL, pad_buffers[cpu], MAX_RAW_SIZE + 8);
+}
+
+static const void *padded(const void *data, u64 *size)
+{
+	u64 full = round_up(*size + sizeof(u32), sizeof(u64)) - sizeof(u32);
+	u8 *buf;
+
+	if (full == *size)
+		return data;
+	buf = smp_load_acquire(&pad_buffers[smp_processor_id()]);
+	if (!buf)
+		return NULL;
+	memcpy(buf, data, *size);
+	memset(buf + *size, 0, full - *size);
+	*size = full;
+	return buf;
+}
+
+#else
+
+static int make_pad_buffers(const struct perf_event *event)
+{
+	return 0;
+}
+
+static void free_pad_buffers(void)
+{
+}
+
+/* Fragments are padded by perf. */
+static const void *padded(const void *data, u64 *size)
+{
+	return data;
+}
+
+#endif
+
+static int output(struct perf_event *event, struct pt_regs *regs, const void *data, u64 size)
+{
+	struct perf_sample_data *sd = this_cpu_ptr(&sample);
+	struct perf_raw_record raw;
+
+	if (size > MAX_RAW_SIZE)
+		return -E2BIG;
+	data = padded(data, &size);
+	if (!data)
+		return -ENOMEM;
+	bc_sample_init_raw(sd, &raw, (void *)data, size);
+	return bc_perf_sample_output(event, sd, regs);
+}
+
+long bc_perf_event_output(struct bc_map *map, u64 flags, const void *ctx, const void *data, u64 size)
+{
+	u64 index = flags & BPF_F_INDEX_MASK;
+	int cpu = smp_processor_id();
+	struct perf_event *event;
+	struct pt_regs *regs;
+
+	if (flags & ~BPF_F_INDEX_MASK)
+		return -EINVAL;
+	if (index == BPF_F_CURRENT_CPU)
+		index = cpu;
+	if (index >= map->desc.max_entries)
+		return -E2BIG;
+	event = bc_perf_event_array_get(map, index);
+	if (!event)
+		return -ENOENT;
+	if (event->attr.type != PERF_TYPE_SOFTWARE || event->attr.config != BC_SW_BPF_OUTPUT)
+		return -EINVAL;
+	if (event->oncpu != cpu)
+		return -EOPNOTSUPP;
+	regs = bc_this_run()->regs;
+	if (!regs)
+		regs = bc_caller_regs();
+	return output(event, regs, data, size);
+}
+
+/* ---- the PMU ---- */
+
+static struct pmu output_pmu;
+static bool registered;
+
+static void output_event_destroy(struct perf_event *event)
+{
+	module_put(THIS_MODULE);
+}
+
+static int output_event_init(struct perf_event *event)
+{
+	int err;
+
+	if (event->attr.type != PERF_TYPE_SOFTWARE || event->attr.config != BC_SW_BPF_OUTPUT)
+		return -ENOENT;
+	if (has_branch_stack(event))
+		return -EOPNOTSUPP;
+	/* By hand, since vanilla 3.10 has no pmu->module. */
+	if (!try_module_get(THIS_MODULE))
+		return -ENOENT;
+	err = make_pad_buffers(event);
+	if (err) {
+		module_put(THIS_MODULE);
+		return err;
+	}
+	event->destroy = output_event_destroy;
+	return 0;
+}
+
+static int output_event_add(struct perf_event *event, int flags)
+{
+	event->hw.state = flags & PERF_EF_START ? 0 : PERF_HES_STOPPED;
+	return 0;
+}
+
+static void output_event_start(struct perf_event *event, int flags)
+{
+	event->hw.state = 0;
+}
+
+static void output_event_stop(struct perf_event *event, int flags)
+{
+	event->hw.state = PERF_HES_STOPPED;
+}
+
+static void output_event_read(struct perf_event *event)
+{
+}
+
+static int output_event_idx(struct perf_event *event)
+{
+	return 0;
+}
+
+static struct pmu output_pmu = {
+	.task_ctx_nr = perf_sw_context,
+	.event_init = output_event_init,
+	.add = output_event_add,
+	.del = output_event_stop,
+	.start = output_event_start,
+	.stop = output_event_stop,
+	.read = output_event_read,
+	.event_idx = output_event_idx,
+};
+
+int bc_output_pmu_init(void)
+{
+	int err;
+
+#ifdef HAVE_SW_BPF_OUTPUT
+	return 0;
+#endif
+	err = bc_pmu_register(&output_pmu, "bpf_output");
+	if (err)
+		pr_err(BC_LOG "cannot register a PMU for BPF output events (%d)\n", err);
+	registered = !err;
+	return err;
+}
+
+void bc_output_pmu_exit(void)
+{
+	if (registered)
+		bc_sym.perf_pmu_unregister(&output_pmu);
+	free_pad_buffers();
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Programs at one hook: an array that is replaced when it grows and read by events without a lock.
+ */
+#include "attach.h"
+
+static void free_rcu_hook(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct bc_hook, rcu));
+}
+
+static void free_hook(struct bc_hook *hook)
+{
+	if (hook)
+		bc_call_rcu_sched(&hook->rcu, free_rcu_hook);
+}
+
+int bc_hook_add(struct bc_hook **slot, struct bc_prog *prog, u64 cookie)
+{
+	struct bc_hook *old = *slot, *new;
+	u32 i, live = 0;
+
+	for (i = 0; old && i < old->cnt; i++) {
+		if (old->e[i].prog == prog)
+			return -EEXIST;
+		live += old->e[i].prog != NULL;
+	}
+	if (live >= BC_HOOK_MAX_PROGS)
+		return -E2BIG;
+	new = kzalloc(sizeof(*new) + (live + 1) * sizeof(new->e[0]), GFP_KERNEL);
+	if (!new)
+		return -ENOMEM;
+	for (i = 0; old && i < old->cnt; i++)
+		if (old->e[i].prog)
+			new->e[new->cnt++] = old->e[i];
+	new->e[new->cnt].prog = prog;
+	new->e[new->cnt++].cookie = cookie;
+	smp_store_release(slot, new);
+	free_hook(old);
+	return 0;
+}
+
+/* Takes a program out in place, so that detaching needs no memory. */
+bool bc_hook_remove(struct bc_hook **slot, struct bc_prog *prog)
+{
+	struct bc_hook *hook = *slot;
+	u32 i, live = 0;
+
+	if (!hook)
+		return true;
+	for (i = 0; i < hook->cnt; i++) {
+		if (hook->e[i].prog == prog)
+			WRITE_ONCE(hook->e[i].prog, NULL);
+		live += hook->e[i].prog != NULL;
+	}
+	if (live)
+		return false;
+	WRITE_ONCE(*slot, NULL);
+	free_hook(hook);
+	return true;
+}
+
+static void count_misses(struct bc_hook **slot)
+{
+	struct bc_hook *hook;
+	struct bc_prog *prog;
+	u32 i;
+
+	preempt_disable_notrace();
+	hook = smp_load_acquire(slot);
+	for (i = 0; hook && i < hook->cnt; i++) {
+		prog = READ_ONCE(hook->e[i].prog);
+		if (prog)
+			bc_prog_count_miss(prog);
+	}
+	preempt_enable_notrace();
+}
+
+u32 bc_hook_run(struct bc_hook **slot, void *ctx, struct pt_regs *regs, u64 func_ip)
+{
+	struct bc_hook *hook;
+	struct bc_prog *prog;
+	struct bc_run *run;
+	u32 i, ret = 1;
+
+	if (!bc_run_begin()) {
+		count_misses(slot);
+		return 0;
+	}
+	hook = smp_load_acquire(slot);
+	for (i = 0; hook && i < hook->cnt; i++) {
+		prog = READ_ONCE(hook->e[i].prog);
+		if (!prog)
+			continue;
+		run = bc_this_run();
+		run->regs = regs;
+		run->func_ip = func_ip;
+		run->cookie = hook->e[i].cookie;
+		run->event = NULL;
+		run->event_data = NULL;
+		ret &= bc_prog_run(prog, ctx);
+	}
+	bc_run_end();
+	return ret;
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Raw tracepoints: a program at a tracepoint of the kernel or of a module, which gets the tracepoint's arguments as they are.
+ */
+#include "attach.h"
+#include <linux/tracepoint.h>
+
+#define MAX_ARGS 12	/* Linux: MAX_BPF_FUNC_ARGS */
+
+struct raw_tp_link {
+	struct bc_link link;
+	struct tracepoint *tp;
+	struct module *owner;	/* of the tracepoint; NULL: the kernel */
+	void *probe;
+	bool attached;
+	char name[128];
+};
+
+/* ---- finding tracepoints ---- */
+
+static struct tracepoint *find_tracepoint(const char *name)
+{
+	char symbol[KSYM_NAME_LEN];
+
+	if (!*name || snprintf(symbol, sizeof(symbol), "__tracepoint_%s", name) >= sizeof(symbol))
+		return NULL;
+	return (struct tracepoint *)bc_lookup_symbol(symbol);
+}
+
+#ifdef HAVE_BPF_RAW_EVENT_MAP
+static int count_args(const struct tracepoint *tp)
+{
+	const struct bpf_raw_event_map *map = (void *)bc_sym.__start__bpf_raw_tp, *end = (void *)bc_sym.__stop__bpf_raw_tp;
+
+	for (; map && map < end; map++)
+		if (map->tp == tp)
+			return map->num_args;
+	return MAX_ARGS;
+}
+#else
+/* Nothing in such a kernel tells how many there are. Reading more than that gives what the registers happen to hold. */
+static int count_args(const struct tracepoint *tp)
+{
+	return MAX_ARGS;
+}
+#endif
+
+int bc_raw_tp_args(const char *name)
+{
+	const struct tracepoint *tp = find_tracepoint(name);
+
+	return tp ? count_args(tp) : -ENOENT;
+}
+
+/* ---- probes: one for each number of arguments, since only so many were passed ---- */
+
+static void run(struct raw_tp_link *rl, u64 *args)
+{
+	struct bc_run *this_run;
+
+	if (!bc_run_begin()) {
+		bc_prog_count_miss(rl->link.prog);
+		return;
+	}
+	this_run = bc_this_run();
+	this_run->regs = bc_caller_regs();
+	this_run->func_ip = 0;
+	this_run->cookie = 0;
+	this_run->event = NULL;
+	this_run->event_data = NULL;
+	bc_prog_run(rl->link.prog, args);
+	bc_run_end();
+}
+
+#define A1 u64 a1
+#define A2 A1, u64 a2
+#define A3 A2, u64 a3
+#define A4 A3, u64 a4
+#define A5 A4, u64 a5
+#define A6 A5, u64 a6
+#define A7 A6, u64 a7
+#define A8 A7, u64 a8
+#define A9 A8, u64 a9
+#define A10 A9, u64 a10
+#define A11 A10, u64 a11
+#define A12 A11, u64 a12
+#define V1 a1
+#define V2 V1, a2
+#define V3 V2, a3
+#define V4 V3, a4
+#define V5 V4, a5
+#define V6 V5, a6
+#define V7 V6, a7
+#define V8 V7, a8
+#define V9 V8, a9
+#define V10 V9, a10
+#define V11 V10, a11
+#define V12 V11, a12
+
+#define PROBE(n) \
+	static void probe##n(void *data, A##n) \
+	{ \
+		u64 args[MAX_ARGS] = { V##n }; \
+		run(data, args); \
+	}
+
+static void probe0(void *data)
+{
+	u64 args[MAX_ARGS] = { 0 };
+
+	run(data, args);
+}
+PROBE(1)
+PROBE(2)
+PROBE(3)
+PROBE(4)
+PROBE(5)
+PROBE(6)
+PROBE(7)
+PROBE(8)
+PROBE(9)
+PROBE(10)
+PROBE(11)
+PROBE(12)
+
+static void *const probes[MAX_ARGS + 1] = {
+	probe0, probe1, probe2, probe3, probe4, probe5, probe6, probe7, probe8, probe9, probe10, probe11, probe12,
+};
+
+/* ---- links ---- */
+
+static struct raw_tp_link *raw_tp_of(const struct bc_link *link)
+{
+	return container_of(link, struct raw_tp_link, link);
+}
+
+static int set_probe(struct raw_tp_link *rl)
+{
+#ifdef HAVE_TRACEPOINT_BY_NAME
+	return tracepoint_probe_register(rl->name, rl->probe, rl);
+#else
+	return tracepoint_probe_register(rl->tp, rl->probe, rl);
+#endif
+}
+
+static void clear_probe(struct raw_tp_link *rl)
+{
+#ifdef HAVE_TRACEPOINT_BY_NAME
+	tracepoint_probe_unregister(rl->name, rl->probe, rl);
+#else
+	tracepoint_probe_unregister(rl->tp, rl->probe, rl);
+#endif
+}
+
+/* Probes that still run have preemption off, and the link is freed after a grace period for such. */
+static void raw_tp_release(struct bc_link *link)
+{
+	struct raw_tp_link *rl = raw_tp_of(link);
+
+	if (rl->attached)
+		clear_probe(rl);
+	module_put(rl->owner);
+}
+
+static void raw_tp_free(struct bc_link *link)
+{
+	bc_free(NULL, raw_tp_of(link), sizeof(struct raw_tp_link));
+}
+
+static int raw_tp_fill_info(const struct bc_link *link, struct bpf_link_info *info, struct bpf_link_info __user *uinfo)
+{
+	const struct raw_tp_link *rl = raw_tp_of(link);
+	char __user *ubuf = (char __user *)(unsigned long)info->raw_tracepoint.tp_name;
+	u32 room = info->raw_tracepoint.tp_name_len, len = strlen(rl->name) + 1;
+
+	if (!room != !ubuf)
+		return -EINVAL;
+	info->raw_tracepoint.tp_name_len = len;
+	if (!ubuf)
+		return 0;
+	if (room >= len)
+		return copy_to_user(ubuf, rl->name, len) ? -EFAULT : 0;
+	if (copy_to_user(ubuf, rl->name, room - 1) || put_user('\0', ubuf + room - 1))
+		return -EFAULT;
+	return -ENOSPC;
+}
+
+static void raw_tp_show_fdinfo(const struct bc_link *link, struct seq_file *m)
+{
+	seq_printf(m, "tp_name:\t%s\n", raw_tp_of(link)->name);
+}
+
+static const struct bc_link_ops raw_tp_ops = {
+	.release = raw_tp_release,
+	.free = raw_tp_free,
+	.fill_info = raw_tp_fill_info,
+	.show_fdinfo = raw_tp_show_fdinfo,
+};
+
+/* A module's tracepoint goes with the module. False: it is going now. */
+static bool pin_owner(struct raw_tp_link *rl)
+{
+	bool ok;
+
+	preempt_disable();
+	rl->owner = __module_address((unsigned long)rl->tp);
+	ok = try_module_get(rl->owner);
+	preempt_enable();
+	return ok;
+}
+
+int bc_raw_tp_open(const char *name, struct bc_prog *prog, struct bc_link **link)
+{
+	struct tracepoint *tp = find_tracepoint(name);
+	struct raw_tp_link *rl;
+	int err;
+
+	if (!tp)
+		return -ENOENT;
+	rl = bc_alloc(NULL, sizeof(*rl));
+	if (!rl)
+		return -ENOMEM;
+	rl->tp = tp;
+	rl->probe = probes[min_t(int, count_args(tp), MAX_ARGS)];
+	strlcpy(rl->name, name, sizeof(rl->name));
+	err = -ENOENT;
+	if (!pin_owner(rl))
+		goto free;
+	bc_prog_get(prog);
+	err = bc_link_init(&rl->link, BPF_LINK_TYPE_RAW_TRACEPOINT, &raw_tp_ops, prog);
+	if (err) {
+		bc_prog_put(prog);
+		module_put(rl->owner);
+		goto free;
+	}
+	err = set_probe(rl);
+	if (err) {
+		bc_link_put(&rl->link);
+		return err;
+	}
+	rl->attached = true;
+	*link = &rl->link;
+	return 0;
+free:
+	bc_free(NULL, rl, sizeof(*rl));
+	return err;
+}
+
+int bc_link_query(const struct bc_link *link, struct bc_fd_query *q)
+{
+	if (link->ops != &raw_tp_ops)
+		return -ENOTSUPP;
+	memset(q, 0, sizeof(*q));
+	q->prog_id = link->prog->obj.id;
+	q->fd_type = BPF_FD_TYPE_RAW_TRACEPOINT;
+	strlcpy(q->name, raw_tp_of(link)->name, sizeof(q->name));
+	return 0;
+}

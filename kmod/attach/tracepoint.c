@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Programs at trace events: the kernel's tracepoints, system calls, and what kprobe_events, uprobe_events or the kernel's own PMUs of
+ * those names made. One event opened on one CPU makes the program run on all of them.
+ *
+ * perf keeps, for each trace event that is open, a list of perf events on each CPU, and hands every record to each of them. A stand-in
+ * of ours on each of these lists, with a sample period of 1, is given every record through its overflow handler, and costs no change
+ * to the kernel's own events. The lists exist as long as a real event is open, and programs go before their event does.
+ */
+#include "attach.h"
+#include <linux/ftrace.h>
+
+struct bc_tp_hook {
+	struct list_head list;
+	struct trace_event_call *call;
+	enum bc_trace_kind kind;
+	struct bc_hook *progs;
+	bool inside_function;		/* the probe is not at a function's entry: no function to name */
+	struct rcu_head rcu;
+	struct perf_event *stand_in[];	/* by CPU */
+};
+
+static LIST_HEAD(hooks);	/* under the mutex of attach.c */
+
+/* The record's first word is perf's; programs may not read it, but helpers find the registers there. */
+static void run_on_record(struct bc_tp_hook *hook, u64 *record, struct pt_regs *regs)
+{
+	u64 head = record[0];
+
+	record[0] = (unsigned long)regs;
+	/* Programs read the number as 8 bytes; the record holds 4 and a hole. */
+	if (hook->kind == BC_TRACE_SYSCALL)
+		((u32 *)record)[3] = 0;
+	bc_hook_run(&hook->progs, record, regs, 0);
+	record[0] = head;
+}
+
+static void on_record(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
+{
+	struct bc_tp_hook *hook = event->overflow_handler_context;
+	u64 *record = bc_sample_record(data);
+
+	switch (hook->kind) {
+	case BC_TRACE_KPROBE:
+		/* the record of a kprobe begins with its address, that of a kretprobe with the function's */
+		bc_hook_run(&hook->progs, regs, regs, hook->inside_function ? 0 : bc_function_entry(record[1]));
+		break;
+	case BC_TRACE_UPROBE:
+		bc_hook_run(&hook->progs, regs, regs, record[1]);
+		break;
+	default:
+		run_on_record(hook, record, regs);
+	}
+}
+
+/* ---- on and off the lists ---- */
+
+static void list_on_cpu(struct bc_tp_hook *hook, int cpu)
+{
+	hlist_add_head_rcu(&hook->stand_in[cpu]->hlist_entry, per_cpu_ptr(hook->call->perf_events, cpu));
+}
+
+static void unlist_on_cpu(struct bc_tp_hook *hook, int cpu)
+{
+	hlist_del_rcu(&hook->stand_in[cpu]->hlist_entry);
+}
+
+static void list_here(void *hook)
+{
+	list_on_cpu(hook, smp_processor_id());
+}
+
+static void unlist_here(void *hook)
+{
+	unlist_on_cpu(hook, smp_processor_id());
+}
+
+/* A CPU's list is changed on that CPU with interrupts off, by perf and so by us too. A CPU that is off changes nothing. */
+static void on_all_lists(struct bc_tp_hook *hook, smp_call_func_t here, void (*there)(struct bc_tp_hook *hook, int cpu))
+{
+	int cpu;
+
+	bc_cpus_lock();
+	on_each_cpu(here, hook, 1);
+	for_each_possible_cpu(cpu)
+		if (!cpu_online(cpu))
+			there(hook, cpu);
+	bc_cpus_unlock();
+}
+
+/* ---- hooks ---- */
+
+static size_t hook_size(void)
+{
+	return sizeof(struct bc_tp_hook) + nr_cpu_ids * sizeof(struct perf_event *);
+}
+
+static void free_tp_hook(struct bc_tp_hook *hook)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		bc_free(NULL, hook->stand_in[cpu], sizeof(struct perf_event));
+	bc_free(NULL, hook, hook_size());
+}
+
+static void free_rcu_tp_hook(struct rcu_head *rcu)
+{
+	free_tp_hook(container_of(rcu, struct bc_tp_hook, rcu));
+}
+
+/* As much of an event as perf looks at on its way from a record to the overflow handler. */
+static void init_stand_in(struct perf_event *event, struct bc_tp_hook *hook, int cpu)
+{
+	event->attr.type = PERF_TYPE_TRACEPOINT;
+	event->attr.size = sizeof(event->attr);
+	event->attr.config = hook->call->event.type;
+	event->attr.sample_period = 1;
+	event->hw.sample_period = 1;
+	event->hw.last_period = 1;
+	event->cpu = cpu;
+	event->oncpu = cpu;
+	event->tp_event = hook->call;
+	event->overflow_handler = on_record;
+	event->overflow_handler_context = hook;
+}
+
+static bool at_function_entry(const struct perf_event *event)
+{
+	/* config1 is the name's address, or 0 and config2 is the address of the probe itself. */
+	if (event->attr.type == PERF_TYPE_TRACEPOINT)
+		return true;
+	return event->attr.config1 ? !event->attr.config2 : bc_addr_is_function(event->attr.config2);
+}
+
+static struct bc_tp_hook *new_tp_hook(struct perf_event *event, enum bc_trace_kind kind)
+{
+	struct bc_tp_hook *hook = bc_alloc(NULL, hook_size());
+	int cpu;
+
+	if (!hook)
+		return NULL;
+	hook->call = event->tp_event;
+	hook->kind = kind;
+	hook->inside_function = kind == BC_TRACE_KPROBE && !at_function_entry(event);
+	for_each_possible_cpu(cpu) {
+		hook->stand_in[cpu] = bc_alloc(NULL, sizeof(struct perf_event));
+		if (!hook->stand_in[cpu]) {
+			free_tp_hook(hook);
+			return NULL;
+		}
+		init_stand_in(hook->stand_in[cpu], hook, cpu);
+	}
+	return hook;
+}
+
+static struct bc_tp_hook *find_tp_hook(const struct trace_event_call *call)
+{
+	struct bc_tp_hook *hook;
+
+	list_for_each_entry(hook, &hooks, list)
+		if (hook->call == call)
+			return hook;
+	return NULL;
+}
+
+static int check(struct perf_event *event, enum bc_trace_kind kind, const struct bc_prog *prog)
+{
+	u32 wanted = BPF_PROG_TYPE_TRACEPOINT;
+
+	if (kind == BC_TRACE_OTHER)
+		return -EINVAL;
+	if (kind == BC_TRACE_KPROBE || kind == BC_TRACE_UPROBE)
+		wanted = BPF_PROG_TYPE_KPROBE;
+	if (prog->type != wanted)
+		return -EINVAL;
+	if (prog->v.sleepable && kind != BC_TRACE_UPROBE)
+		return -EINVAL;
+	return 0;
+}
+
+int bc_trace_attach(struct bc_attachment *at, struct bc_prog *prog, u64 cookie)
+{
+	struct perf_event *event = at->event;
+	enum bc_trace_kind kind = bc_trace_kind(event->tp_event);
+	struct bc_tp_hook *hook;
+	bool made = false;
+	int err = check(event, kind, prog);
+
+	if (err)
+		return err;
+	if (at->prog)
+		return -EEXIST;
+	hook = find_tp_hook(event->tp_event);
+	if (!hook) {
+		hook = new_tp_hook(event, kind);
+		if (!hook)
+			return -ENOMEM;
+		made = true;
+	}
+	err = bc_hook_add(&hook->progs, prog, cookie);
+	if (err) {
+		if (made)
+			free_tp_hook(hook);
+		return err;
+	}
+	if (made) {
+		list_add(&hook->list, &hooks);
+		on_all_lists(hook, list_here, list_on_cpu);
+	}
+	bc_prog_get(prog);
+	at->tp = hook;
+	at->cookie = cookie;
+	WRITE_ONCE(at->prog, prog);
+	return 0;
+}
+
+void bc_trace_detach(struct bc_attachment *at)
+{
+	struct bc_tp_hook *hook = at->tp;
+
+	at->tp = NULL;
+	if (!bc_hook_remove(&hook->progs, at->prog))
+		return;
+	on_all_lists(hook, unlist_here, unlist_on_cpu);
+	list_del(&hook->list);
+	bc_call_rcu_sched(&hook->rcu, free_rcu_tp_hook);
+}
+
+int bc_trace_query(struct bc_attachment *at, struct bc_fd_query *q)
+{
+	struct perf_event *event = at->event;
+	bool by_id = event->attr.type == PERF_TYPE_TRACEPOINT;
+	const char *name = NULL;
+	int err = -EOPNOTSUPP;
+
+	switch (at->tp->kind) {
+	case BC_TRACE_TRACEPOINT:
+	case BC_TRACE_SYSCALL:
+		q->fd_type = BPF_FD_TYPE_TRACEPOINT;
+		name = bc_trace_name(event->tp_event);
+		err = 0;
+		break;
+	case BC_TRACE_KPROBE:
+		if (bc_sym.bpf_get_kprobe_info)
+			err = bc_sym.bpf_get_kprobe_info(event, &q->fd_type, &name, &q->offset, &q->addr, by_id);
+		break;
+	case BC_TRACE_UPROBE:
+		if (bc_sym.bpf_get_uprobe_info)
+			err = bc_sym.bpf_get_uprobe_info(event, &q->fd_type, &name, &q->offset, &q->addr, by_id);
+		break;
+	default:
+		break;
+	}
+	if (!err && name)
+		strlcpy(q->name, name, sizeof(q->name));
+	return err;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What differs between kernels in perf events and trace events; see perf.h.
+ */
+#include "../bpf.h"
+#include "perf.h"
+
+int bc_perf_sample_output(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
+{
+#ifdef HAVE_PERF_EVENT_OUTPUT
+	if (!bc_sym.perf_event_output)
+		return -EOPNOTSUPP;
+#ifdef HAVE_PERF_EVENT_OUTPUT_INT
+	return bc_sym.perf_event_output(event, data, regs);
+#else
+	bc_sym.perf_event_output(event, data, regs);
+	return 0;
+#endif
+#else
+	/* Only perf_output_sample() counts towards the event's wakeup_events: without it nobody who polls wakes up. */
+	struct perf_output_handle handle;
+	struct perf_event_header header;
+	int err;
+
+	if (!bc_sym.perf_prepare_sample || !bc_sym.perf_output_sample || !bc_sym.perf_output_begin || !bc_sym.perf_output_end)
+		return -EOPNOTSUPP;
+	rcu_read_lock();
+	bc_sym.perf_prepare_sample(&header, data, event, regs);
+	err = bc_sym.perf_output_begin(&handle, event, header.size);
+	if (!err) {
+		bc_sym.perf_output_sample(&handle, &header, data, event);
+		bc_sym.perf_output_end(&handle);
+	}
+	rcu_read_unlock();
+	return err;
+#endif
+}
+
+enum bc_trace_kind bc_trace_kind(const struct trace_event_call *call)
+{
+#ifdef HAVE_TRACE_EVENT_FL_KPROBE
+	if (call->flags & TRACE_EVENT_FL_KPROBE)
+		return BC_TRACE_KPROBE;
+	if (call->flags & TRACE_EVENT_FL_UPROBE)
+		return BC_TRACE_UPROBE;
+	if (call->flags & TRACE_EVENT_FL_TRACEPOINT)
+		return BC_TRACE_TRACEPOINT;
+#else
+	/* Older kernels tell them apart by the functions alone. */
+	void *reg = call->class->reg;
+
+	if (reg == (void *)bc_sym.kprobe_register)
+		return BC_TRACE_KPROBE;
+	if (reg == (void *)bc_sym.trace_uprobe_register)
+		return BC_TRACE_UPROBE;
+	if (reg == (void *)ftrace_event_reg)
+		return BC_TRACE_TRACEPOINT;
+#endif
+	if (call->class->system && !strcmp(call->class->system, "syscalls"))
+		return BC_TRACE_SYSCALL;
+	return BC_TRACE_OTHER;
+}
+
+const char *bc_trace_name(struct trace_event_call *call)
+{
+#ifdef HAVE_TRACE_EVENT_NAME
+	return trace_event_name(call);
+#else
+	return call->name;
+#endif
+}
+
+/* The head of the kernel's private struct ftrace_event_field: the same in every kernel that has no trace_event_get_offsets(). */
+struct event_field {
+	struct list_head link;
+	const char *name;
+	const char *type;
+	int filter_type;
+	int offset;
+	int size;
+};
+
+int bc_trace_record_end(struct trace_event_call *call)
+{
+	struct event_field *last;
+	struct list_head *fields;
+
+	if (bc_sym.trace_event_get_offsets)
+		return bc_sym.trace_event_get_offsets(call);
+	fields = call->class->get_fields ? call->class->get_fields(call) : &call->class->fields;
+	if (list_empty(fields))
+		return 0;
+	/* Each field was added at the head, so the first is the last in the record. */
+	last = list_first_entry(fields, struct event_field, link);
+	return last->offset + last->size;
+}
