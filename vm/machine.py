@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 
 from vm import gate, qemu
+from vm.btf import SHIM, build_btf
+from vm.btf import command as btf_command
 from vm.initramfs import build_initramfs
 from vm.kernels import Kernel, find_kernel
 from vm.module import build_module
@@ -377,17 +379,16 @@ class VM:
         if result.returncode:
             raise VMError(f"the module does not load on {self.kernel.name}: {result.stderr}{self.console_tail()}")
         self.module_loaded = True
-        blob = BUILD / "btf" / self.kernel.name
-        cli = REPO / ".venv/bin/bpfcompat"
-        if blob.exists() and cli.exists() and not self.kernel.has("DEBUG_INFO_BTF"):
-            done = self.run([str(cli), "btf", "load", str(blob)], timeout=60)
+        blob = build_btf(self.kernel, self.quiet)
+        if blob:
+            done = self.run(btf_command("btf", "load", str(blob)), env={"PYTHONPATH": str(SHIM)}, timeout=60)
             if done.returncode:
                 raise VMError(f"bpfcompat btf load: status {done.returncode}\n{done.stdout}{done.stderr}")
 
-    def unload_module(self) -> list[str]:
+    def unload_module(self, patience: float = 5) -> list[str]:
         """Unloads the module; returns what was wrong with that."""
         before = len(self.console_text())
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + patience
         while True:
             # What a client that just died held is let go of by the kernel a little later.
             result = self.run(["@rmmod", "bpfcompat"], timeout=60)
