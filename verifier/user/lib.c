@@ -272,6 +272,18 @@ long bcu_map_delete(struct bcu *w, int fd, const void *key)
 	return m ? bcu_delete(m, key) : -EBADF;
 }
 
+u64 bcu_map_address(struct bcu *w, int fd)
+{
+	return (unsigned long)bcu_map_of_fd(w, fd);
+}
+
+u64 bcu_value_address(struct bcu *w, int fd)
+{
+	struct bcu_map *m = bcu_map_of_fd(w, fd);
+
+	return m ? (unsigned long)m->values : 0;
+}
+
 int bcu_prog_array_set(struct bcu *w, int map_fd, u32 index, int prog_fd)
 {
 	struct bcu_map *m = bcu_map_of_fd(w, map_fd);
@@ -375,6 +387,16 @@ const struct bc_verifier_ops bcu_ops = {
 
 /* ---- programs ---- */
 
+static void set_exec(struct bcu_prog *p, u32 type)
+{
+	p->type = type;
+	p->exec.insns = p->v.insns;
+	p->exec.aux = p->v.aux;
+	p->exec.subprogs = p->v.subprogs;
+	p->exec.insn_cnt = p->v.insn_cnt;
+	p->exec.subprog_cnt = p->v.subprog_cnt;
+}
+
 int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *stats)
 {
 	struct bc_verify_args args;
@@ -414,12 +436,7 @@ int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *sta
 		free_prog(w, p);
 		return err;
 	}
-	p->type = l->prog_type;
-	p->exec.insns = p->v.insns;
-	p->exec.aux = p->v.aux;
-	p->exec.subprogs = p->v.subprogs;
-	p->exec.insn_cnt = p->v.insn_cnt;
-	p->exec.subprog_cnt = p->v.subprog_cnt;
+	set_exec(p, l->prog_type);
 	stats->insn_cnt = p->v.insn_cnt;
 	stats->subprog_cnt = p->v.subprog_cnt;
 	stats->verified_insns = p->v.verified_insns;
@@ -430,6 +447,40 @@ int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *sta
 	if (err < 0)
 		free_prog(w, p);
 	return err;
+}
+
+int bcu_prog_raw(struct bcu *w, u32 prog_type, const void *insns, u32 insn_cnt)
+{
+	struct bcu_prog *p = calloc(1, sizeof(*p));
+	struct bc_subprog *sub;
+	u32 i, k, target;
+
+	p->v.insns = port_zalloc(insn_cnt * sizeof(struct bpf_insn));
+	p->v.aux = port_zalloc(insn_cnt * sizeof(struct bc_insn_aux));
+	p->v.subprogs = port_zalloc(BC_MAX_SUBPROGS * sizeof(*sub));
+	memcpy(p->v.insns, insns, insn_cnt * sizeof(struct bpf_insn));
+	p->v.insn_cnt = insn_cnt;
+	p->v.subprog_cnt = 1;
+	p->v.subprogs[0].stack_depth = BC_MAX_STACK;
+	for (i = 0; i < insn_cnt; i++) {
+		if (p->v.insns[i].code == (BPF_JMP | BPF_CALL) && p->v.insns[i].src_reg == BPF_PSEUDO_CALL)
+			target = i + 1 + p->v.insns[i].imm;
+		else if (p->v.insns[i].code == (BPF_LD | BPF_IMM | BPF_DW) && p->v.insns[i].src_reg == BPF_PSEUDO_FUNC)
+			target = i + 1 + p->v.insns[i].imm;
+		else
+			continue;
+		for (k = 0; k < p->v.subprog_cnt && p->v.subprogs[k].start != target; k++)
+			;
+		if (k == p->v.subprog_cnt) {
+			p->v.subprogs[k].start = target;
+			p->v.subprogs[k].stack_depth = BC_MAX_STACK;
+			p->v.subprog_cnt++;
+		}
+		if (p->v.insns[i].src_reg == BPF_PSEUDO_FUNC)
+			p->v.insns[i].imm = k;
+	}
+	set_exec(p, prog_type);
+	return new_object(w, BCU_PROG, p);
 }
 
 u32 bcu_prog_insns(struct bcu *w, int fd, void *insns, u32 room)

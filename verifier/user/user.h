@@ -25,6 +25,9 @@ int bcu_btf_new(struct bcu *w, const void *data, u32 size, bool kernel, char *lo
 int bcu_map_freeze(struct bcu *w, int fd);
 void *bcu_map_lookup(struct bcu *w, int fd, const void *key);
 long bcu_map_update(struct bcu *w, int fd, const void *key, const void *value, u64 flags);
+/* What ld_imm64 of a map, and of the first value of an array, hold. */
+u64 bcu_map_address(struct bcu *w, int fd);
+u64 bcu_value_address(struct bcu *w, int fd);
 long bcu_map_delete(struct bcu *w, int fd, const void *key);
 int bcu_prog_array_set(struct bcu *w, int map_fd, u32 index, int prog_fd);	/* prog_fd -1: empty */
 
@@ -53,6 +56,8 @@ struct bcu_stats {
 
 /* Verifies; the program's fd, or a negative errno. */
 int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *stats);
+/* Takes a program as it is, unverified, for tests of the interpreter alone. Calls to subprograms are found; frames have 512 bytes of stack. */
+int bcu_prog_raw(struct bcu *w, u32 prog_type, const void *insns, u32 insn_cnt);
 /* Instructions after fix-up: copies up to @room of them, returns how many there are. */
 u32 bcu_prog_insns(struct bcu *w, int fd, void *insns, u32 room);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""bpfcompat's verifier and interpreter in user space: a World holds maps, BTF and programs; programs are verified and run in it."""
+"""bpfcompat's verifier and interpreter in user space: a World holds maps, BTF and programs; verifies and runs them."""
 
 from __future__ import annotations
 
@@ -92,6 +92,14 @@ class World:
     def update(self, fd: int, key: bytes, value: bytes, flags: int = 0) -> int:
         return lib.bcu_map_update(self._world, fd, key, value, flags)
 
+    def map_address(self, fd: int) -> int:
+        """What ld_imm64 of the map holds at last."""
+        return lib.bcu_map_address(self._world, fd)
+
+    def value_address(self, fd: int) -> int:
+        """Address of an array's first value."""
+        return lib.bcu_value_address(self._world, fd)
+
     def set_prog(self, map_fd: int, index: int, prog_fd: int) -> int:
         """Puts a program in a prog array."""
         return lib.bcu_prog_array_set(self._world, map_fd, index, prog_fd)
@@ -103,9 +111,9 @@ class World:
         return fd, ffi.string(log).decode(errors="replace")
 
     def load(
-        self, insns: bytes, prog_type: int = 1, *, attach_type: int = 0, flags: int = 0, gpl: bool = True, log_level: int = 1,
-        log_size: int = 1 << 20, btf_fd: int = -1, func_info: bytes = b"", line_info: bytes = b"", record: bool = False,
-        no_prune: bool = False,
+        self, insns: bytes, prog_type: int = 1, *, attach_type: int = 0, flags: int = 0, gpl: bool = True,
+        log_level: int = 1, log_size: int = 1 << 20, btf_fd: int = -1, func_info: bytes = b"", line_info: bytes = b"",
+        record: bool = False, no_prune: bool = False,
     ) -> Verdict:
         """Verifies a program. With @record its states are kept, and runs are held against them."""
         buf = ffi.from_buffer(insns)
@@ -125,6 +133,10 @@ class World:
         names = ("insn_cnt", "subprog_cnt", "verified_insns", "total_states", "peak_states", "states_recorded")
         return Verdict(fd, text, {name: getattr(stats, name) for name in names})
 
+    def raw(self, insns: bytes, prog_type: int = 1) -> int:
+        """A program taken as it is, unverified: for tests of the interpreter alone."""
+        return lib.bcu_prog_raw(self._world, prog_type, insns, len(insns) // 8)
+
     def insns(self, prog_fd: int) -> bytes:
         """A program's instructions as they run."""
         count = lib.bcu_prog_insns(self._world, prog_fd, ffi.NULL, 0)
@@ -134,7 +146,7 @@ class World:
 
     def run(self, prog_fd: int, ctx: bytes = b"", packet: bytes = b"", seed: int = 1, max_insns: int = 0) -> Run:
         """Runs a program on a context (made out of @packet for those on packets)."""
-        ctx_buf = ffi.new("char[]", ctx or 1)
+        ctx_buf = ffi.new("char[]", len(ctx) + 1)
         packet_buf = ffi.new("char[]", len(packet) + 1)
         ffi.memmove(packet_buf, packet, len(packet))
         if ctx:
@@ -148,7 +160,8 @@ class World:
             raise OSError(-code, errno_name(-code))
         return Run(
             request.retval, request.insns, request.mem_violations, request.state_violations, request.ref_leaks,
-            request.overflows, request.timed_out, ffi.string(request.message).decode(), bytes(ffi.buffer(ctx_buf, len(ctx))),
+            request.overflows, request.timed_out, ffi.string(request.message).decode(),
+            bytes(ffi.buffer(ctx_buf, len(ctx))),
         )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compiles verifier/, kmod/exec/interp.c and verifier/user/ into a Python extension in build/, when it is older than they are."""
+"""Compiles verifier/, kmod/exec/interp.c and verifier/user/ into a Python extension in build/, when they changed."""
 
 from __future__ import annotations
 
