@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Pytest plugin: virtual machines for tests, one boot per kernel shared by many tests, every test under the gate.
 
-Fixtures: `vm` (the module is loaded, bpf(2) answers ENOSYS; once per kernel) and `guest` (the same test on `vm`, and
-natively too where the kernel's own bpf(2) is the reference). Options: --kernel NAME, --full. Writes
+Fixtures: `kernel`; `vm` (the module is loaded, bpf(2) answers ENOSYS; once per kernel); `guest` (the same test on `vm`,
+and natively too where the kernel's own bpf(2) is the reference). Options: --kernel NAME, --full. Writes
 build/guest-report.json.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,7 @@ _vm_key = pytest.StashKey[VM]()
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = metafunc.fixturenames
-    if "_guest_side" not in names and "_vm_kernel" not in names:
+    if "_guest_side" not in names and "kernel" not in names:
         return
     params = []
     for kernel in selected_kernels(metafunc.config):
@@ -138,7 +138,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         params.append(pytest.param((kernel, False), id=kernel.name, marks=group))
         if kernel.is_reference:
             params.append(pytest.param((kernel, True), id=f"{kernel.name}-native", marks=group))
-    metafunc.parametrize("_guest_side" if "_guest_side" in names else "_vm_kernel", params, indirect=True)
+    metafunc.parametrize("_guest_side" if "_guest_side" in names else "kernel", params, indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -166,7 +166,8 @@ def _machine(request: pytest.FixtureRequest, kernel: Kernel) -> VM:
 
 
 @pytest.fixture
-def _vm_kernel(request: pytest.FixtureRequest) -> Kernel:
+def kernel(request: pytest.FixtureRequest) -> Kernel:
+    """A kernel at hand, for a test that boots machines of its own."""
     return request.param
 
 
@@ -176,16 +177,16 @@ def _guest_side(request: pytest.FixtureRequest) -> tuple[Kernel, bool]:
 
 
 @pytest.fixture
-def vm(request: pytest.FixtureRequest, _vm_kernel: Kernel) -> Iterator[VM]:
+def vm(request: pytest.FixtureRequest, kernel: Kernel) -> VM:
     """The machine of a kernel, with the module loaded; commands find bpf(2) denied."""
-    yield _machine(request, _vm_kernel)
+    return _machine(request, kernel)
 
 
 @pytest.fixture
-def guest(request: pytest.FixtureRequest, _guest_side: tuple[Kernel, bool]) -> Iterator[Guest]:
+def guest(request: pytest.FixtureRequest, _guest_side: tuple[Kernel, bool]) -> Guest:
     """The machine of a kernel, once through the module and once natively where that is the reference."""
     kernel, native = _guest_side
-    yield Guest(_machine(request, kernel), native)
+    return Guest(_machine(request, kernel), native)
 
 
 @pytest.hookimpl(wrapper=True)

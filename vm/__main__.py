@@ -20,8 +20,9 @@ from vm.module import BuildError, build_module
 EXIT_GATE = 98
 EXIT_MACHINE = 97
 
-EPILOG = f"""The status is the command's own (128 + n for signal n), {EXIT_GATE} when the kernel log shows a warning, an oops or a
-leak or when the module will not unload, {EXIT_MACHINE} when the module does not build or the machine does not come up."""
+EPILOG = f"""The status is the command's own (128 + n for signal n), {EXIT_GATE} when the kernel log shows a warning, an
+oops or a leak or when the module will not unload, {EXIT_MACHINE} when the module does not build or the machine does not come
+up, 124 after a timeout."""
 
 
 def _list() -> int:
@@ -39,7 +40,8 @@ def _list() -> int:
     if not kernels:
         print("no kernel found: run `make setup`")
     for family in missing_families(kernels):
-        print(f"*** MISSING: no kernel of the family {family}; put a built tree into {trees_dir()} ***", file=sys.stderr)
+        text = f"*** MISSING: no kernel of the family {family}; put a built tree into {trees_dir()} ***"
+        print(text, file=sys.stderr)
     return 0 if kernels else 1
 
 

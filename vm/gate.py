@@ -86,5 +86,5 @@ def unload_complaints(log: str) -> list[str]:
     """What is wrong with the module's own account of its unloading; `log` is what came after the request."""
     accounts = [match for match in map(_UNLOADED.match, map(clean, log.splitlines())) if match]
     if not accounts:
-        return ["bpfcompat: no line `bpfcompat: unloaded, objects=… bytes=…` at unload: nothing says that it left nothing"]
+        return ["bpfcompat: nothing says that it left nothing (no line `bpfcompat: unloaded, objects=… bytes=…`)"]
     return [f"left behind at unload: {match[0]}" for match in accounts if match.groups() != ("0", "0")]

@@ -27,7 +27,12 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "SERIAL_8250_CONSOLE": ("SERIAL_8250_CONSOLE",),
 }
 # Needed to reach the host's root; a distribution's kernel may have them as modules, a tree must have them built in.
-DRIVERS = {"VIRTIO_PCI": "virtio_pci", "VIRTIO_CONSOLE": "virtio_console", "NET_9P_VIRTIO": "9pnet_virtio", "9P_FS": "9p"}
+DRIVERS = {
+    "VIRTIO_PCI": "virtio_pci",
+    "VIRTIO_CONSOLE": "virtio_console",
+    "NET_9P_VIRTIO": "9pnet_virtio",
+    "9P_FS": "9p",
+}
 
 FAMILIES = {
     "vanilla 3.10": re.compile(r"^3\.10\.\d+$"),
