@@ -21,8 +21,8 @@ EXIT_GATE = 98
 EXIT_MACHINE = 97
 
 EPILOG = f"""The status is the command's own (128 + n for signal n), {EXIT_GATE} when the kernel log shows a warning, an
-oops or a leak or when the module will not unload, {EXIT_MACHINE} when the module does not build or the machine does not come
-up, 124 after a timeout."""
+oops or a leak or when the module will not unload, {EXIT_MACHINE} when the module does not build or the machine does not
+come up, 124 after a timeout."""
 
 
 def _list() -> int:

@@ -77,4 +77,7 @@ def command_line(
         *("-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control"),
         *("-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"),
         *("-device", "virtio-9p-pci,fsdev=root,mount_tag=root"),
+        # A disk that is all zeroes and takes no time, for what traces block requests.
+        *("-blockdev", "driver=null-co,node-name=disk,size=67108864,read-zeroes=on"),
+        *("-device", "virtio-blk-pci,drive=disk"),
     ]
