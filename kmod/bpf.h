@@ -81,6 +81,8 @@ struct bc_map_ops {
 	void (*free)(struct bc_map *map);
 	/* Drops what the map holds (programs, events) when its last fd goes though programs may still reference it (prog array). Optional. */
 	void (*release_uref)(struct bc_map *map);
+	/* One of the map's fds (with its dups) was closed. Optional. */
+	void (*release_file)(struct bc_map *map, const struct file *map_file);
 
 	/* From programs and, under the guard, from system calls: any context, never sleep, never allocate from the slab. */
 	void *(*lookup)(struct bc_map *map, const void *key);
@@ -95,6 +97,8 @@ struct bc_map_ops {
 	/* From system calls. Values are in the user's layout (per-CPU maps: round_up(value_size, 8) for each possible CPU). */
 	int (*sys_lookup)(struct bc_map *map, const void *key, void *value, u64 flags);
 	int (*sys_update)(struct bc_map *map, const void *key, const void *value, u64 flags);	/* default: update under the guard */
+	/* Where it matters through which fd of the map a value comes (perf event arrays); instead of sys_update. */
+	int (*sys_update_file)(struct bc_map *map, struct file *map_file, const void *key, const void *value, u64 flags);
 	int (*sys_delete)(struct bc_map *map, const void *key);
 	int (*sys_lookup_and_delete)(struct bc_map *map, const void *key, void *value, u64 flags);
 	int (*sys_next_key)(struct bc_map *map, const void *key, void *next);	/* key NULL: the first */
@@ -124,6 +128,8 @@ struct bc_map {
 	/* programs that may share a prog array must be alike */
 	spinlock_t owner_lock;
 	u32 owner_type;
+	u32 owner_attach_type;
+	bool owner_jited;
 	bool owner_set;
 };
 

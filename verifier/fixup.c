@@ -352,6 +352,7 @@ static void fill_findings(const struct bpf_verifier_env *env, struct bc_verified
 	out->has_tail_call = env->has_tail_call;
 	out->sleepable = env->args->prog_flags & BPF_F_SLEEPABLE;
 	out->verified_insns = env->insn_processed;
+	out->max_ctx_offset = env->max_ctx_offset;
 	out->total_states = env->total_states;
 	out->peak_states = env->peak_states;
 	out->max_states_per_insn = env->max_states_per_insn;

@@ -237,6 +237,7 @@ struct bc_verified {
 	const struct bc_btf *attach_btf;
 	const char *attach_func_name;
 	u32 attach_arg_cnt;
+	u32 max_ctx_offset;		/* bytes of the context that the program reaches */
 
 	bool calls_get_func_ip;
 	bool calls_get_stack;		/* get_stack/get_stackid: attach may need callchain buffers */

@@ -74,13 +74,22 @@ static void after_grace(struct rcu_head *rcu)
 	queue_work(free_queue, &obj->free_work);
 }
 
-void bc_object_put(struct bc_object *obj)
+bool bc_object_put_last(struct bc_object *obj)
 {
-	if (!atomic_dec_and_test(&obj->refs))
-		return;
+	return atomic_dec_and_test(&obj->refs);
+}
+
+void bc_object_free_later(struct bc_object *obj)
+{
 	bc_call_rcu_sched(&obj->rcu, after_grace);
 	/* What remains is waited for at unload (bc_objects_flush), so it need not hold the module. */
 	module_put(THIS_MODULE);
+}
+
+void bc_object_put(struct bc_object *obj)
+{
+	if (bc_object_put_last(obj))
+		bc_object_free_later(obj);
 }
 
 struct bc_object *bc_object_by_id(enum bc_obj_kind kind, u32 id)

@@ -20,12 +20,16 @@
 	QUIET_FN(bool, ns_match, (const struct ns_common *ns, dev_t dev, ino_t ino), "bpf_get_ns_current_pid_tgid") \
 	QUIET_FN(int, perf_event_read_local, (struct perf_event *event, u64 *value, u64 *enabled, u64 *running), "bpf_perf_event_read") \
 	QUIET_DATA(seqcount_t, timekeeper_seq, "precise time in probes of the time-keeping code") \
+	QUIET_FN(unsigned int, stack_trace_save_regs, (struct pt_regs *regs, unsigned long *store, unsigned int size, unsigned int skip), \
+		 "stacks of events") \
+	QUIET_FN(void, save_stack_trace_regs, (struct pt_regs *regs, struct stack_trace *trace), "stacks of events") \
 	QUIET_DATA(char, __start_notes, "the kernel's build id") \
 	QUIET_DATA(char, __start_BTF, "the kernel's own BTF") \
 	QUIET_DATA(char, __stop_BTF, "the kernel's own BTF") \
 	QUIET_DATA(char, __stop_notes, "the kernel's build id")
 
 struct ns_common;
+struct stack_trace;
 
 #define BC_SYM_FN(ret, name, args, why) ret (*name) args;
 #define BC_SYM_DATA(type, name, why) type *name;

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Running programs: the per-CPU guard that keeps each CPU inside once, the memory that programs run in, and statistics.
+ */
+#include "core.h"
+#include "../maps/maps.h"
+#include "../compat/clock.h"
+#include "../compat/nofault.h"
+
+/* All that one CPU needs to run a program. */
+struct cpu_state {
+	struct bc_run run;
+	u64 runs, misses;
+	struct bc_exec_area area;
+};
+
+static DEFINE_PER_CPU(int, inside);
+static DEFINE_PER_CPU(struct cpu_state *, cpu_state);
+static void *states;
+
+static atomic_t stats_users = ATOMIC_INIT(0);
+
+bool bc_run_begin(void)
+{
+	preempt_disable_notrace();
+	if (likely(this_cpu_inc_return(inside) == 1))
+		return true;
+	this_cpu_dec(inside);
+	preempt_enable_notrace();
+	return false;
+}
+
+void bc_run_end(void)
+{
+	this_cpu_dec(inside);
+	preempt_enable_notrace();
+}
+
+void bc_syscall_enter(void)
+{
+	/* Whoever is inside on this CPU holds off preemption, so a process finds it free: this does not loop. */
+	while (!bc_run_begin()) {
+		WARN_ON_ONCE(1);
+		cpu_relax();
+	}
+}
+
+void bc_syscall_exit(void)
+{
+	bc_run_end();
+}
+
+struct bc_run *bc_this_run(void)
+{
+	return &__this_cpu_read(cpu_state)->run;
+}
+
+static void probe_load(void *dst, const void *src, u32 size)
+{
+	if (compat_read_kernel(dst, src, size))
+		memset(dst, 0, size);
+}
+
+static const struct bc_exec_env exec_env = {
+	.helpers = bc_helper_table,
+	.tail_call_target = bc_tail_call_target,
+	.probe_load = probe_load,
+};
+
+static u64 execute(struct cpu_state *cs, const struct bc_exec_prog *exec, void *ctx)
+{
+	cs->area.used = 0;
+	if (exec->jit_entry)
+		return exec->jit_entry(ctx);
+	return bc_interp_run(&exec_env, &cs->area, exec, ctx);
+}
+
+u32 bc_prog_run(struct bc_prog *prog, void *ctx)
+{
+	struct cpu_state *cs = __this_cpu_read(cpu_state);
+	struct bc_prog_stats *stats;
+	u64 start;
+	u32 ret;
+
+	cs->run.prog = prog;
+	cs->run.ctx = ctx;
+	cs->runs++;
+	if (likely(!atomic_read(&stats_users)))
+		return execute(cs, &prog->exec, ctx);
+
+	start = compat_clock_mono();
+	ret = execute(cs, &prog->exec, ctx);
+	stats = bc_percpu_ptr(prog->stats, sizeof(*stats), smp_processor_id());
+	stats->nsecs += compat_clock_mono() - start;
+	stats->cnt++;
+	return ret;
+}
+
+u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
+{
+	return bc_interp_callback(&exec_env, &__this_cpu_read(cpu_state)->area, cb, r1, r2, r3, r4, r5);
+}
+
+void bc_prog_count_miss(struct bc_prog *prog)
+{
+	struct bc_prog_stats *stats;
+	int cpu = raw_smp_processor_id();
+
+	/* In whatever context interrupted us; a lost count is no harm. */
+	stats = bc_percpu_ptr(prog->stats, sizeof(*stats), cpu);
+	stats->misses++;
+	((struct cpu_state *)bc_percpu_ptr(states, sizeof(struct cpu_state), cpu))->misses++;
+}
+
+void bc_prog_stats_sum(const struct bc_prog *prog, struct bc_prog_stats *sum)
+{
+	const struct bc_prog_stats *s;
+	int cpu;
+
+	memset(sum, 0, sizeof(*sum));
+	for_each_possible_cpu(cpu) {
+		s = bc_percpu_ptr(prog->stats, sizeof(*s), cpu);
+		sum->cnt += s->cnt;
+		sum->nsecs += s->nsecs;
+		sum->misses += s->misses;
+	}
+}
+
+void bc_run_totals(u64 *runs, u64 *misses)
+{
+	const struct cpu_state *cs;
+	int cpu;
+
+	*runs = 0;
+	*misses = 0;
+	for_each_possible_cpu(cpu) {
+		cs = bc_percpu_ptr(states, sizeof(*cs), cpu);
+		*runs += cs->runs;
+		*misses += cs->misses;
+	}
+}
+
+static int stats_release(struct inode *inode, struct file *file)
+{
+	atomic_dec(&stats_users);
+	return 0;
+}
+
+static const struct file_operations stats_fops = {
+	.owner = THIS_MODULE,
+	.release = stats_release,
+	.llseek = noop_llseek,
+};
+
+/* Statistics are on as long as somebody holds such an fd. */
+BC_COMMAND(enable_stats)
+{
+	int fd;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (attr->enable_stats.type != BPF_STATS_RUN_TIME)
+		return -EINVAL;
+	atomic_inc(&stats_users);
+	fd = anon_inode_getfd("bpf-stats", &stats_fops, NULL, O_CLOEXEC);
+	if (fd < 0)
+		atomic_dec(&stats_users);
+	return fd;
+}
+
+int bc_run_init(void)
+{
+	int cpu, err = bc_clock_init();
+
+	if (err)
+		return err;
+	states = bc_alloc_percpu(NULL, sizeof(struct cpu_state));
+	if (!states) {
+		bc_clock_exit();
+		return -ENOMEM;
+	}
+	for_each_possible_cpu(cpu)
+		per_cpu(cpu_state, cpu) = bc_percpu_ptr(states, sizeof(struct cpu_state), cpu);
+	return 0;
+}
+
+void bc_run_exit(void)
+{
+	bc_free_percpu(NULL, states, sizeof(struct cpu_state));
+	bc_clock_exit();
+}

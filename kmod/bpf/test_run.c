@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * BPF_PROG_TEST_RUN: a program run on what the caller brings, in place of an event. Packets are plain memory here: programs see their
+ * bytes and the fields of their context, and no socket is involved.
+ */
+#include "core.h"
+#include "../../verifier/ctx.h"
+
+#define ETH_BYTES 14
+#define ROOM_AROUND 512		/* what Linux keeps free around a packet, about: decides the largest that is taken */
+#define GSO_SEGS_MAX 65535
+#define GSO_SIZE_MAX 65536
+
+/* ---- repeated runs ---- */
+
+static int run_repeated(struct bc_prog *prog, void *ctx, u32 repeat, u32 *retval, u32 *duration)
+{
+	u64 start, spent = 0;
+	u32 i;
+
+	if (!repeat)
+		repeat = 1;
+	for (i = 0; i < repeat; i++) {
+		bc_syscall_enter();
+		start = bc_ktime_ns();
+		*retval = bc_prog_run(prog, ctx);
+		spent += bc_ktime_ns() - start;
+		bc_syscall_exit();
+		if (signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	spent = div_u64(spent, repeat);
+	*duration = min_t(u64, spent, UINT_MAX);
+	return 0;
+}
+
+/* ---- raw tracepoints ---- */
+
+struct raw_tp_run {
+	struct bc_prog *prog;
+	u64 args[BC_MAX_FUNC_ARGS];
+	u32 retval;
+	bool ran;
+};
+
+static void run_raw_tp(void *arg)
+{
+	struct raw_tp_run *r = arg;
+
+	/* On another CPU this is an interrupt, and may have hit a program. */
+	r->ran = bc_run_begin();
+	if (!r->ran)
+		return;
+	r->retval = bc_prog_run(r->prog, r->args);
+	bc_run_end();
+}
+
+static int run_raw_tp_on(struct raw_tp_run *r, u32 cpu, bool chosen)
+{
+	int err = 0, tries = 1000;
+
+	do {
+		int here = get_cpu();
+
+		if (!chosen || cpu == here)
+			run_raw_tp(r);
+		else if (cpu >= nr_cpu_ids || !cpu_online(cpu))
+			err = -ENXIO;
+		else
+			err = smp_call_function_single(cpu, run_raw_tp, r, 1);
+		put_cpu();
+	} while (!err && !r->ran && --tries);
+	return err ? err : r->ran ? 0 : -EBUSY;
+}
+
+static int test_raw_tp(struct bc_prog *prog, const union bpf_attr *attr, union bpf_attr __user *uattr)
+{
+	u32 size = attr->test.ctx_size_in;
+	bool chosen = attr->test.flags & BPF_F_TEST_RUN_ON_CPU;
+	struct raw_tp_run *r;
+	int err;
+
+	if (attr->test.data_in || attr->test.data_out || attr->test.ctx_out || attr->test.duration || attr->test.repeat ||
+	    attr->test.batch_size)
+		return -EINVAL;
+	if (size < prog->v.max_ctx_offset || size > sizeof(r->args) || (!chosen && attr->test.cpu))
+		return -EINVAL;
+	r = kzalloc(sizeof(*r), GFP_KERNEL);
+	if (!r)
+		return -ENOMEM;
+	r->prog = prog;
+	err = size && copy_from_user(r->args, bc_user_ptr(attr->test.ctx_in), size) ? -EFAULT : 0;
+	if (!err)
+		err = run_raw_tp_on(r, attr->test.cpu, chosen);
+	if (!err)
+		err = put_user(r->retval, &uattr->test.retval);
+	kfree(r);
+	return err;
+}
+
+/* ---- packets ---- */
+
+/* The user's context struct of @known bytes; NULL when there is neither in nor out. */
+static void *context_in(const union bpf_attr *attr, u32 known, size_t size)
+{
+	u32 given = attr->test.ctx_size_in;
+	u8 __user *from = bc_user_ptr(attr->test.ctx_in);
+	void *ctx;
+	int zero;
+
+	ctx = kzalloc(size, GFP_KERNEL);
+	if (!ctx)
+		return ERR_PTR(-ENOMEM);
+	if (!from)
+		return ctx;
+	if (given > PAGE_SIZE)
+		goto too_big;
+	if (given > known) {
+		zero = bc_user_is_zero(from + known, given - known);
+		if (zero < 0)
+			goto fault;
+		if (!zero)
+			goto too_big;
+	}
+	if (copy_from_user(ctx, from, min(given, known)))
+		goto fault;
+	return ctx;
+fault:
+	kfree(ctx);
+	return ERR_PTR(-EFAULT);
+too_big:
+	kfree(ctx);
+	return ERR_PTR(-E2BIG);
+}
+
+static int context_out(const union bpf_attr *attr, union bpf_attr __user *uattr, const void *ctx, u32 known)
+{
+	u32 room = attr->test.ctx_size_out;
+	int err = 0;
+
+	if (!attr->test.ctx_out)
+		return 0;
+	if (room && known > room)
+		err = -ENOSPC;
+	if (copy_to_user(bc_user_ptr(attr->test.ctx_out), ctx, room ? min(room, known) : known) ||
+	    put_user(known, &uattr->test.ctx_size_out))
+		return -EFAULT;
+	return err;
+}
+
+static int data_out(const union bpf_attr *attr, union bpf_attr __user *uattr, const void *data, u32 size, u32 retval, u32 duration)
+{
+	u32 room = attr->test.data_size_out, copy = size;
+	int err = 0;
+
+	if (room && copy > room) {
+		copy = room;
+		err = -ENOSPC;
+	}
+	if (attr->test.data_out && copy_to_user(bc_user_ptr(attr->test.data_out), data, copy))
+		return -EFAULT;
+	if (put_user(size, &uattr->test.data_size_out) || put_user(retval, &uattr->test.retval) ||
+	    put_user(duration, &uattr->test.duration))
+		return -EFAULT;
+	return err;
+}
+
+static u8 *packet_in(const union bpf_attr *attr)
+{
+	u32 size = attr->test.data_size_in;
+	u8 *data;
+
+	if (size < ETH_BYTES || size > PAGE_SIZE - ROOM_AROUND)
+		return ERR_PTR(-EINVAL);
+	data = kzalloc(PAGE_SIZE, GFP_KERNEL);
+	if (!data)
+		return ERR_PTR(-ENOMEM);
+	if (!copy_from_user(data, bc_user_ptr(attr->test.data_in), size))
+		return data;
+	kfree(data);
+	return ERR_PTR(-EFAULT);
+}
+
+/* Zero from the end of one field (or the start) to the next that may be set. */
+#define ZERO_BETWEEN(ctx, from, to) (!memchr_inv((const u8 *)(ctx) + (from), 0, (to) - (from)))
+#define FIELD_END(field) offsetofend(struct __sk_buff, field)
+#define FIELD(field) offsetof(struct __sk_buff, field)
+
+static bool skb_ok(const struct __sk_buff *skb, u32 len)
+{
+	return ZERO_BETWEEN(skb, 0, FIELD(mark)) && ZERO_BETWEEN(skb, FIELD_END(mark), FIELD(priority)) &&
+	       ZERO_BETWEEN(skb, FIELD_END(ifindex), FIELD(cb)) && ZERO_BETWEEN(skb, FIELD_END(cb), FIELD(tstamp)) &&
+	       ZERO_BETWEEN(skb, FIELD_END(gso_segs), FIELD(gso_size)) &&
+	       ZERO_BETWEEN(skb, FIELD_END(gso_size), FIELD(hwtstamp)) &&
+	       ZERO_BETWEEN(skb, FIELD_END(hwtstamp), sizeof(*skb)) &&
+	       (!skb->wire_len || (skb->wire_len >= len && skb->wire_len <= GSO_SIZE_MAX)) && skb->gso_segs <= GSO_SEGS_MAX;
+}
+
+static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_attr __user *uattr)
+{
+	/* Traffic control sees the link layer's header; sockets and cgroups do not. */
+	u32 skip = prog->type == BPF_PROG_TYPE_SCHED_CLS ? 0 : ETH_BYTES;
+	u32 retval, duration, size = attr->test.data_size_in;
+	struct bc_skb_ctx *ctx;
+	u8 *data;
+	int err;
+
+	if (attr->test.flags || attr->test.cpu || attr->test.batch_size)
+		return -EINVAL;
+	data = packet_in(attr);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+	ctx = context_in(attr, sizeof(ctx->user), sizeof(*ctx));
+	err = PTR_ERR(ctx);
+	if (IS_ERR(ctx))
+		goto free_data;
+	err = -EINVAL;
+	if (!skb_ok(&ctx->user, size - skip))
+		goto free_ctx;
+	ctx->user.len = size - skip;
+	ctx->user.protocol = *(u16 *)(data + 12);	/* in the packet's own byte order */
+	if (!ctx->user.ifindex)
+		ctx->user.ifindex = 1;		/* the loopback device */
+	if (!ctx->user.wire_len)
+		ctx->user.wire_len = size - skip;
+	ctx->pkt.data = (unsigned long)data + skip;
+	ctx->pkt.data_end = (unsigned long)data + size;
+	ctx->pkt.data_meta = ctx->pkt.data;
+	err = run_repeated(prog, ctx, attr->test.repeat, &retval, &duration);
+	if (err)
+		goto free_ctx;
+	err = data_out(attr, uattr, data + skip, size - skip, retval, duration);
+	/* What is told back of the context is what a program may write, and what the caller brought. */
+	ctx->user.len = 0;
+	ctx->user.protocol = 0;
+	if (!err)
+		err = context_out(attr, uattr, &ctx->user, sizeof(ctx->user));
+free_ctx:
+	kfree(ctx);
+free_data:
+	kfree(data);
+	return err;
+}
+
+static int test_xdp(struct bc_prog *prog, const union bpf_attr *attr, union bpf_attr __user *uattr)
+{
+	u32 retval, duration, size = attr->test.data_size_in;
+	struct bc_xdp_ctx *ctx;
+	u8 *data;
+	int err;
+
+	if (attr->test.flags || attr->test.cpu || attr->test.batch_size)
+		return -EINVAL;
+	data = packet_in(attr);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+	ctx = context_in(attr, sizeof(ctx->user), sizeof(*ctx));
+	err = PTR_ERR(ctx);
+	if (IS_ERR(ctx))
+		goto free_data;
+	err = -EINVAL;
+	if (attr->test.ctx_in && (ctx->user.data || ctx->user.data_end != size || ctx->user.data_meta || ctx->user.ingress_ifindex ||
+				  ctx->user.rx_queue_index || ctx->user.egress_ifindex))
+		goto free_ctx;
+	ctx->pkt.data = (unsigned long)data;
+	ctx->pkt.data_end = (unsigned long)data + size;
+	ctx->pkt.data_meta = ctx->pkt.data;
+	err = run_repeated(prog, ctx, attr->test.repeat, &retval, &duration);
+	if (err)
+		goto free_ctx;
+	err = data_out(attr, uattr, data, size, retval, duration);
+	ctx->user.data_end = size;
+	if (!err)
+		err = context_out(attr, uattr, &ctx->user, sizeof(ctx->user));
+free_ctx:
+	kfree(ctx);
+free_data:
+	kfree(data);
+	return err;
+}
+
+BC_COMMAND(prog_test_run)
+{
+	struct bc_prog *prog;
+	int err = -ENOTSUPP;
+
+	if (!attr->test.ctx_size_in != !attr->test.ctx_in || !attr->test.ctx_size_out != !attr->test.ctx_out)
+		return -EINVAL;
+	prog = bc_prog_get_fd(attr->test.prog_fd);
+	if (IS_ERR(prog))
+		return PTR_ERR(prog);
+	switch (prog->type) {
+	case BPF_PROG_TYPE_SOCKET_FILTER:
+	case BPF_PROG_TYPE_SCHED_CLS:
+	case BPF_PROG_TYPE_CGROUP_SKB:
+		err = test_skb(prog, attr, uattr);
+		break;
+	case BPF_PROG_TYPE_XDP:
+		err = test_xdp(prog, attr, uattr);
+		break;
+	case BPF_PROG_TYPE_RAW_TRACEPOINT:
+		err = test_raw_tp(prog, attr, uattr);
+		break;
+	}
+	bc_prog_put(prog);
+	return err;
+}
