@@ -97,12 +97,7 @@ static int on_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 /* A probe in this module could hit while a program runs, and on 3.10 nothing marks module text as out of bounds. */
 static bool in_own_text(unsigned long addr)
 {
-	bool own;
-
-	preempt_disable();
-	own = __module_address(addr) == THIS_MODULE;
-	preempt_enable();
-	return own;
+	return within_module_core(addr, THIS_MODULE) || within_module_init(addr, THIS_MODULE);
 }
 
 static int set_place(struct own_kprobe *own)
@@ -160,6 +155,11 @@ static void kprobe_event_destroy(struct perf_event *event)
 	free_own(own);
 }
 
+static void copied_event_destroy(struct perf_event *event)
+{
+	module_put(THIS_MODULE);
+}
+
 static int read_name(struct own_kprobe *own, const struct perf_event_attr *attr)
 {
 	long len;
@@ -182,12 +182,16 @@ static int kprobe_event_init(struct perf_event *event)
 		return -ENOENT;
 	if (!bc_capable_perfmon())
 		return -EACCES;
-	/* Copies in child tasks: the one probe hits for all tasks already. */
-	if (event->parent || has_branch_stack(event))
+	if (has_branch_stack(event))
 		return -EOPNOTSUPP;
 	/* By hand, since vanilla 3.10 has no pmu->module. */
 	if (!try_module_get(THIS_MODULE))
 		return -ENOENT;
+	/* A copy in a child task: the parent's probe hits for all tasks already, and refusing would fail the fork. */
+	if (event->parent) {
+		event->destroy = copied_event_destroy;
+		return 0;
+	}
 	own = bc_alloc(NULL, sizeof(*own));
 	if (!own) {
 		module_put(THIS_MODULE);

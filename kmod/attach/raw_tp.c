@@ -203,7 +203,7 @@ static bool pin_owner(struct raw_tp_link *rl)
 	bool ok;
 
 	preempt_disable();
-	rl->owner = __module_address((unsigned long)rl->tp);
+	rl->owner = bc_sym.__module_address ? bc_sym.__module_address((unsigned long)rl->tp) : NULL;
 	ok = try_module_get(rl->owner);
 	preempt_enable();
 	return ok;

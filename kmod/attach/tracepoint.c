@@ -120,6 +120,7 @@ static void init_stand_in(struct perf_event *event, struct bc_tp_hook *hook, int
 	event->hw.last_period = 1;
 	event->cpu = cpu;
 	event->oncpu = cpu;
+	event->state = PERF_EVENT_STATE_ACTIVE;
 	event->tp_event = hook->call;
 	event->overflow_handler = on_record;
 	event->overflow_handler_context = hook;
