@@ -40,6 +40,9 @@ int bc_generic_lookup_batch(struct bc_map *map, const union bpf_attr *attr, unio
 int bc_generic_update_batch(struct bc_map *map, const union bpf_attr *attr, union bpf_attr __user *uattr);
 int bc_generic_delete_batch(struct bc_map *map, const union bpf_attr *attr, union bpf_attr __user *uattr);
 
+/* Zeroed memory for the time of one system call; bc_kvfree() it. */
+void *bc_temp_alloc(size_t size);
+
 /* Writers (system calls, writable mappings) hold off BPF_MAP_FREEZE. */
 void bc_map_writer_get(struct bc_map *map);
 void bc_map_writer_put(struct bc_map *map);
@@ -65,14 +68,21 @@ static inline struct bpf_spin_lock *bc_map_lock_of(const struct bc_map *map, voi
 void bc_map_copy_value_locked(struct bc_map *map, void *dst, const void *src, bool lock_src);
 /* Zeroes lock and timer: in a new element, and in what is shown to user space. */
 void bc_map_init_value(struct bc_map *map, void *value);
-/* Copies a value that has neither lock nor timer, in words of 8 bytes; both are 8-byte aligned and have room for whole words. */
+/* Copies a value that has neither lock nor timer, in words of 8 bytes as far as these go. */
 void bc_copy_words(void *dst, const void *src, u32 size);
+
+/* Most bytes of a value in a per-CPU map (Linux: PCPU_MIN_UNIT_SIZE). */
+#define BC_PCPU_MAX_VALUE (32 << 10)
+/* Beyond this a map's size is not even worth an attempt. */
+#define BC_MAP_MAX_BYTES (1ULL << 46)
 
 /* The user's side of a per-CPU value: its stride, and the number of copies. */
 static inline u32 bc_pcpu_stride(const struct bc_map *map)
 {
 	return round_up(map->desc.value_size, 8);
 }
+
+size_t bc_pcpu_sys_value_size(const struct bc_map *map);
 
 /* ---- locks of buckets and lists ---- */
 
@@ -134,8 +144,6 @@ bool bc_prog_array_compatible(struct bc_map *map, const struct bc_prog *prog);
 
 /* perf_event_array.c: the event in a slot, or NULL; -E2BIG past the end comes from the caller's own check of max_entries. */
 struct perf_event *bc_perf_event_array_get(struct bc_map *map, u32 index);
-/* attach/ may know of events that need care beyond the file reference; called with a file that is a perf event. */
-struct perf_event *bc_perf_event_of_file(struct file *file);
 
 /* cgroup_array.c: bpf_current_task_under_cgroup(): 0, 1 or -errno. */
 long bc_current_under_cgroup(struct bc_map *map, u32 index);

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A map seen through its fd: mmap, poll, fdinfo, info; and the copying of values.
+ */
+#include "core.h"
+#include "../maps/maps.h"
+
+/* ---- values ---- */
+
+void bc_copy_words(void *dst, const void *src, u32 size)
+{
+	u64 *to = dst;
+	const u64 *from = src;
+	u32 i;
+
+	/* Word by word, so that a counter is never seen half written. */
+	for (i = 0; i < size / 8; i++)
+		WRITE_ONCE(to[i], READ_ONCE(from[i]));
+	if (size % 8)
+		memcpy(to + i, from + i, size % 8);
+}
+
+/* The holes in a value that must not be copied: the lock and the timer, in order. */
+static int holes(const struct bc_map *map, u32 off[2], u32 len[2])
+{
+	int n = 0;
+
+	if (bc_map_has_lock(map)) {
+		off[n] = map->desc.spin_lock_off;
+		len[n++] = sizeof(struct bpf_spin_lock);
+	}
+	if (bc_map_has_timer(map)) {
+		off[n] = map->desc.timer_off;
+		len[n++] = sizeof(struct bpf_timer);
+	}
+	if (n == 2 && off[0] > off[1]) {
+		swap(off[0], off[1]);
+		swap(len[0], len[1]);
+	}
+	return n;
+}
+
+void bc_map_copy_value(struct bc_map *map, void *dst, const void *src)
+{
+	u32 off[2], len[2], at = 0;
+	int n = holes(map, off, len), i;
+
+	if (!n) {
+		bc_copy_words(dst, src, map->desc.value_size);
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		memcpy(dst + at, src + at, off[i] - at);
+		at = off[i] + len[i];
+	}
+	memcpy(dst + at, src + at, map->desc.value_size - at);
+}
+
+void bc_map_copy_value_locked(struct bc_map *map, void *dst, const void *src, bool lock_src)
+{
+	struct bpf_spin_lock *lock = bc_map_lock_of(map, lock_src ? (void *)src : dst);
+
+	bc_value_lock(lock);
+	bc_map_copy_value(map, dst, src);
+	bc_value_unlock(lock);
+}
+
+void bc_map_init_value(struct bc_map *map, void *value)
+{
+	u32 off[2], len[2];
+	int n = holes(map, off, len), i;
+
+	for (i = 0; i < n; i++)
+		memset(value + off[i], 0, len[i]);
+}
+
+/* ---- fd ---- */
+
+static void vma_open(struct vm_area_struct *vma)
+{
+	struct bc_map *map = vma->vm_private_data;
+
+	if (vma->vm_flags & VM_MAYWRITE)
+		bc_map_writer_get(map);
+}
+
+static void vma_close(struct vm_area_struct *vma)
+{
+	struct bc_map *map = vma->vm_private_data;
+
+	if (vma->vm_flags & VM_MAYWRITE)
+		bc_map_writer_put(map);
+}
+
+static const struct vm_operations_struct map_vm_ops = {
+	.open = vma_open,
+	.close = vma_close,
+};
+
+int bc_map_mmap(struct bc_map *map, struct vm_area_struct *vma)
+{
+	bool writes = vma->vm_flags & VM_WRITE;
+	int err = 0;
+
+	if (!map->ops->mmap || bc_map_has_lock(map) || bc_map_has_timer(map))
+		return -ENOTSUPP;
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	mutex_lock(&map->freeze_lock);
+	if (writes) {
+		if (map->frozen)
+			err = -EPERM;
+		else if (map->desc.flags & BPF_F_RDONLY_PROG)
+			err = -EACCES;	/* what the verifier takes for constant must have no writable mapping left */
+		else
+			bc_map_writer_get(map);
+	}
+	mutex_unlock(&map->freeze_lock);
+	if (err)
+		return err;
+
+	vma->vm_ops = &map_vm_ops;
+	vma->vm_private_data = map;
+	bc_vma_clear_flags(vma, VM_MAYEXEC);
+	if (!writes)
+		bc_vma_clear_flags(vma, VM_MAYWRITE);
+	err = map->ops->mmap(map, vma);
+	if (err && writes)
+		bc_map_writer_put(map);
+	return err;
+}
+
+__poll_t bc_map_poll(struct bc_map *map, struct file *file, struct poll_table_struct *pts)
+{
+	return map->ops->poll ? map->ops->poll(map, file, pts) : POLLERR;
+}
+
+void bc_map_show_fdinfo(struct bc_map *map, struct seq_file *m)
+{
+	u32 type = 0;
+
+	spin_lock(&map->owner_lock);
+	if (map->owner_set)
+		type = map->owner_type;
+	spin_unlock(&map->owner_lock);
+	seq_printf(m, "map_type:\t%u\nkey_size:\t%u\nvalue_size:\t%u\nmax_entries:\t%u\nmap_flags:\t%#x\nmap_extra:\t%#llx\n",
+		   map->desc.type, map->desc.key_size, map->desc.value_size, map->desc.max_entries, map->desc.flags,
+		   (unsigned long long)map->desc.map_extra);
+	seq_printf(m, "memlock:\t%llu\nmap_id:\t%u\nfrozen:\t%u\n", (unsigned long long)atomic64_read(&map->obj.bytes), map->desc.id,
+		   READ_ONCE(map->frozen));
+	if (type)
+		seq_printf(m, "owner_prog_type:\t%u\nowner_jited:\t%u\n", type, map->owner_jited);
+	if (map->ops->show_fdinfo)
+		map->ops->show_fdinfo(map, m);
+}
+
+void bc_map_fill_info(struct bc_map *map, struct bpf_map_info *info)
+{
+	info->type = map->desc.type;
+	info->id = map->desc.id;
+	info->key_size = map->desc.key_size;
+	info->value_size = map->desc.value_size;
+	info->max_entries = map->desc.max_entries;
+	info->map_flags = map->desc.flags;
+	info->map_extra = map->desc.map_extra;
+	memcpy(info->name, map->desc.name, sizeof(info->name));
+	if (map->btf) {
+		info->btf_id = bc_btf_id(map->btf);
+		info->btf_key_type_id = map->desc.btf_key_type_id;
+		info->btf_value_type_id = map->desc.btf_value_type_id;
+	}
+}

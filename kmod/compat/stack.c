@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * See stack.h.
+ */
+#include "stack.h"
+#include "nofault.h"
+#include <linux/ptrace.h>
+#include <linux/stacktrace.h>
+#include <asm/processor.h>
+#ifdef HAVE_LINUX_SCHED_TASK_STACK_H
+#include <linux/sched/task_stack.h>
+#endif
+
+static bool within_own_text(unsigned long addr)
+{
+#ifdef HAVE_WITHIN_MODULE
+	return within_module(addr, THIS_MODULE);
+#else
+	return within_module_core(addr, THIS_MODULE);
+#endif
+}
+
+/* The unwinder's frames inside this module are nobody's business. */
+static u32 drop_own(unsigned long *entries, u32 cnt)
+{
+	u32 own = 0;
+
+	while (own < cnt && within_own_text(entries[own]))
+		own++;
+	if (own)
+		memmove(entries, entries + own, (cnt - own) * sizeof(*entries));
+	return cnt - own;
+}
+
+#ifdef HAVE_STACK_TRACE_SAVE
+
+u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
+{
+	if (regs) {
+		if (user_mode(regs) || !bc_sym.stack_trace_save_regs)
+			return 0;
+		return bc_sym.stack_trace_save_regs(regs, entries, max, 0);
+	}
+	return drop_own(entries, stack_trace_save(entries, max, 0));
+}
+
+#else
+
+u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
+{
+	struct stack_trace trace = { .entries = entries, .max_entries = max };
+	u32 cnt;
+
+	if (!regs) {
+		save_stack_trace(&trace);
+	} else {
+		if (user_mode(regs) || !bc_sym.save_stack_trace_regs || max < 2)
+			return 0;
+		bc_sym.save_stack_trace_regs(regs, &trace);
+	}
+	cnt = trace.nr_entries;
+	if (cnt && entries[cnt - 1] == ULONG_MAX)
+		cnt--;
+	if (!regs)
+		return drop_own(entries, cnt);
+	/* Vanilla 3.10 leaves out where the event hit; later kernels start with it. */
+	if (!cnt || entries[0] != regs->ip) {
+		cnt = min(cnt, max - 1);
+		memmove(entries + 1, entries, cnt * sizeof(*entries));
+		entries[0] = regs->ip;
+		cnt++;
+	}
+	return cnt;
+}
+
+#endif
+
+/*
+ * The process's frame pointer. Where system call entry saves all registers it is in its pt_regs. 3.10 leaves it in the register, so that
+ * the outermost C function with a frame has saved it: it is the first link of the chain of frames that leaves the kernel stack.
+ */
+static unsigned long user_frame(struct pt_regs *regs, struct pt_regs *user)
+{
+#if !defined(HAVE_ASM_UNWIND_H) && defined(CONFIG_FRAME_POINTER)
+	unsigned long bottom = (unsigned long)task_stack_page(current), frame = regs ? regs->bp : (unsigned long)__builtin_frame_address(0);
+	unsigned long next;
+	u32 depth;
+
+	if (regs == user)
+		return user->bp;
+	for (depth = 0; depth < 128; depth++) {
+		if (frame < bottom || frame >= bottom + THREAD_SIZE)
+			return frame;
+		if (compat_read_kernel(&next, (void *)frame, sizeof(next)))
+			break;
+		if (next >= bottom && next < bottom + THREAD_SIZE && next <= frame)
+			break;
+		frame = next;
+	}
+	return 0;
+#else
+	return user->bp;
+#endif
+}
+
+u32 compat_user_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
+{
+	unsigned long frame, link[2], sp;
+	struct pt_regs *user = regs;
+	u32 cnt = 0, link32[2];
+	bool wide;
+
+	if (!current->mm || (current->flags & PF_KTHREAD) || !max)
+		return 0;
+	if (!user || !user_mode(user))
+		user = task_pt_regs(current);
+	entries[cnt++] = user->ip;
+	frame = user_frame(regs, user);
+	wide = user_64bit_mode(user);
+	sp = user->sp;
+	while (cnt < max && frame) {
+		/* a caller's frame is above; what is not a frame pointer ends the walk */
+		if (frame < sp || frame % (wide ? 8 : 4))
+			break;
+		if (wide) {
+			if (compat_read_user(link, (void *)frame, sizeof(link)))
+				break;
+		} else {
+			if (compat_read_user(link32, (void *)frame, sizeof(link32)))
+				break;
+			link[0] = link32[0];
+			link[1] = link32[1];
+		}
+		if (!link[1] || link[1] >= TASK_SIZE_MAX)
+			break;
+		entries[cnt++] = link[1];
+		sp = frame + 1;
+		frame = link[0];
+	}
+	return cnt;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Call stacks of the kernel and of the current process, from any context. Kernels differ in the interface to their unwinder, and 3.10 saves
+ * few registers on entry to a system call.
+ */
+#ifndef BPFCOMPAT_COMPAT_STACK_H
+#define BPFCOMPAT_COMPAT_STACK_H
+
+#include "compat.h"
+
+/* Addresses from the innermost on. @regs: where to start; NULL: whoever called into the module. The number of entries, at most @max. */
+u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max);
+/* The same of the current process, by frame pointers; 0 for a kernel thread. @regs: of the event, or NULL. */
+u32 compat_user_stack(struct pt_regs *regs, unsigned long *entries, u32 max);
+
+#endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which map types there are, and the answers that several of them give alike.
+ */
+#include "maps.h"
+
+static const struct bc_map_ops *const types[] = {
+	[BPF_MAP_TYPE_HASH] = &bc_htab_ops,
+	[BPF_MAP_TYPE_ARRAY] = &bc_array_ops,
+	[BPF_MAP_TYPE_PERCPU_HASH] = &bc_htab_percpu_ops,
+	[BPF_MAP_TYPE_PERCPU_ARRAY] = &bc_percpu_array_ops,
+	[BPF_MAP_TYPE_PROG_ARRAY] = &bc_prog_array_ops,
+	[BPF_MAP_TYPE_PERF_EVENT_ARRAY] = &bc_perf_event_array_ops,
+	[BPF_MAP_TYPE_STACK_TRACE] = &bc_stackmap_ops,
+	[BPF_MAP_TYPE_CGROUP_ARRAY] = &bc_cgroup_array_ops,
+	[BPF_MAP_TYPE_LRU_HASH] = &bc_htab_lru_ops,
+	[BPF_MAP_TYPE_LRU_PERCPU_HASH] = &bc_htab_lru_percpu_ops,
+	[BPF_MAP_TYPE_RINGBUF] = &bc_ringbuf_ops,
+};
+
+const struct bc_map_ops *bc_map_ops_for(u32 map_type)
+{
+	return map_type < ARRAY_SIZE(types) ? types[map_type] : NULL;
+}
+
+void *bc_map_no_lookup(struct bc_map *map, const void *key)
+{
+	return NULL;
+}
