@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line: `python3 -m vm list|run|shell`."""
+"""The command line: `python3 -m vm list|run|shell|build|build-debug`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import termios
 import threading
 import tty
 
+from vm.debug_kernel import build_debug
 from vm.kernels import find_kernel, list_kernels, missing_families, trees_dir
 from vm.machine import VM, GateError, VMError
 from vm.module import BuildError, build_module
@@ -128,6 +129,11 @@ def _build(args: argparse.Namespace) -> int:
     return 0
 
 
+def _build_debug(args: argparse.Namespace) -> int:
+    print(build_debug(args.jobs).build)
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m vm", description=__doc__, epilog=EPILOG)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -135,6 +141,8 @@ def main() -> int:
     build = commands.add_parser("build", help="build the module for a kernel; prints the file's path")
     build.add_argument("-k", "--kernel", help="a name from `list`, or the path of a built tree")
     build.add_argument("make", nargs="*", help="arguments for make, such as CC=gcc-11")
+    debug = commands.add_parser("build-debug", help="build, once, a Linux 6.1 without bpf(2) and with checkers on")
+    debug.add_argument("-j", "--jobs", type=int, default=2)
     for name, text in (("run", "boot, run a command, end with its status"), ("shell", "boot, and give a shell")):
         sub = commands.add_parser(name, help=text, epilog=EPILOG)
         sub.add_argument("-k", "--kernel", help="a name from `list`, or the path of a built tree")
@@ -153,10 +161,10 @@ def main() -> int:
             sub.add_argument("cmd", nargs="+", metavar="CMD")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    actions = {"list": lambda _: _list(), "build": _build, "run": _run, "shell": _shell}
+    actions = {"list": lambda _: _list(), "build": _build, "build-debug": _build_debug, "run": _run, "shell": _shell}
     try:
         return actions[args.command](args)
-    except (BuildError, LookupError, VMError, FileNotFoundError, TimeoutError) as error:
+    except (BuildError, LookupError, VMError, OSError, RuntimeError) as error:
         print(f"vm: {error}", file=sys.stderr)
         return EXIT_MACHINE
 
