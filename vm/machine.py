@@ -375,9 +375,11 @@ class VM:
 
     def load_module(self, *params: str) -> None:
         """Loads the module, and its BTF where the kernel has none of its own."""
+        before = len(self.console_text())
         result = self.run(["@insmod", "/run/vm/bpfcompat.ko", *params], timeout=60)
         if result.returncode:
-            raise VMError(f"the module does not load on {self.kernel.name}: {result.stderr}{self.console_tail()}")
+            said = self.console_text()[before:].strip()
+            raise VMError(f"the module does not load on {self.kernel.name}: {result.stderr}{said}")
         self.module_loaded = True
         blob = build_btf(self.kernel, self.quiet)
         if blob:

@@ -96,6 +96,10 @@ def build_module(kernel: Kernel, *extra: str, quiet: bool = False) -> Path | Non
         _sync(sources, folder)
         printed = kbuild(kernel, folder, *extra)
         (folder / "build.log").write_text(printed)
+        undefined = [line for line in printed.splitlines() if line.startswith("WARNING:") and "undefined!" in line]
+        if undefined:
+            # Old kernels only warn, and then refuse to load it.
+            raise BuildError("\n".join(undefined) + f"\nthe module for {kernel.name} is not complete")
         for line in printed.splitlines():
             if "warning:" in line.lower() and "the compiler differs" not in line and not quiet:
                 print(line, file=sys.stderr)
