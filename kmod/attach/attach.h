@@ -48,6 +48,12 @@ void bc_perf_event_detach(struct perf_event *event);
 
 /* perf_event.c */
 int bc_sample_attach(struct bc_attachment *at, struct bc_prog *prog, u64 cookie);
+/*
+ * Puts @handler in front of the event's own, unless something has been there already. It stays till the event goes, since events that
+ * inherited it share it; without a program it only passes samples on.
+ */
+void bc_take_over_samples(struct bc_attachment *at, perf_overflow_handler_t handler);
+void bc_pass_on_sample(struct bc_attachment *at, struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs);
 
 /* tracepoint.c: callers hold the mutex of attach.c */
 int bc_trace_attach(struct bc_attachment *at, struct bc_prog *prog, u64 cookie);
@@ -61,6 +67,8 @@ bool bc_is_own_kprobe(const struct perf_event *event);
 int bc_kprobe_attach(struct bc_attachment *at, struct bc_prog *prog, u64 cookie);
 void bc_kprobe_detach(struct bc_attachment *at);
 int bc_kprobe_query(struct bc_attachment *at, struct bc_fd_query *q);
+/* A probe in this module could hit while a program runs, and on 3.10 nothing marks module text as out of bounds. */
+bool bc_is_own_text(unsigned long addr);
 /* Is @addr the first byte of a function that may be called (an indirect branch's landing pad before it counts)? */
 bool bc_addr_is_function(unsigned long addr);
 /* What bpf_get_func_ip() says of a probe at @addr. */

@@ -94,8 +94,7 @@ static int on_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 
 /* ---- events ---- */
 
-/* A probe in this module could hit while a program runs, and on 3.10 nothing marks module text as out of bounds. */
-static bool in_own_text(unsigned long addr)
+bool bc_is_own_text(unsigned long addr)
 {
 	return within_module_core(addr, THIS_MODULE) || within_module_init(addr, THIS_MODULE);
 }
@@ -120,7 +119,7 @@ static int set_place(struct own_kprobe *own)
 		kp->addr = (kprobe_opcode_t *)addr;
 		own->at_entry = bc_addr_is_function(addr);
 	}
-	if (in_own_text(addr) || (own->is_ret && !own->at_entry))
+	if (bc_is_own_text(addr) || (own->is_ret && !own->at_entry))
 		return -EINVAL;
 	return 0;
 }

@@ -45,19 +45,33 @@ static u32 run(struct bc_attachment *at, struct perf_event *event, struct perf_s
 	return ret;
 }
 
-static void on_sample(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
+void bc_pass_on_sample(struct bc_attachment *at, struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
 {
-	struct bc_attachment *at = event->overflow_handler_context;
-
-	if (!run(at, event, data, regs))
-		return;
 	if (at->overflow)
 		at->overflow(event, data, regs);
 	else
 		bc_perf_sample_output(event, data, regs);
 }
 
-/* The handler stays till the event goes, since events that inherited it share it; without a program it only passes samples on. */
+void bc_take_over_samples(struct bc_attachment *at, perf_overflow_handler_t handler)
+{
+	struct perf_event *event = at->event;
+
+	if (event->overflow_handler_context)
+		return;
+	at->overflow = event->overflow_handler;
+	event->overflow_handler_context = at;
+	smp_store_release(&event->overflow_handler, handler);
+}
+
+static void on_sample(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
+{
+	struct bc_attachment *at = event->overflow_handler_context;
+
+	if (run(at, event, data, regs))
+		bc_pass_on_sample(at, event, data, regs);
+}
+
 int bc_sample_attach(struct bc_attachment *at, struct bc_prog *prog, u64 cookie)
 {
 	struct perf_event *event = at->event;
@@ -75,10 +89,6 @@ int bc_sample_attach(struct bc_attachment *at, struct bc_prog *prog, u64 cookie)
 	bc_prog_get(prog);
 	at->cookie = cookie;
 	smp_store_release(&at->prog, prog);
-	if (!event->overflow_handler_context) {
-		at->overflow = event->overflow_handler;
-		event->overflow_handler_context = at;
-		smp_store_release(&event->overflow_handler, on_sample);
-	}
+	bc_take_over_samples(at, on_sample);
 	return 0;
 }

@@ -3,18 +3,10 @@
  * Raw tracepoints: a program at a tracepoint of the kernel or of a module, which gets the tracepoint's arguments as they are.
  */
 #include "attach.h"
+#include <linux/kallsyms.h>
 #include <linux/tracepoint.h>
 
 #define MAX_ARGS 12	/* Linux: MAX_BPF_FUNC_ARGS */
-
-struct raw_tp_link {
-	struct bc_link link;
-	struct tracepoint *tp;
-	struct module *owner;	/* of the tracepoint; NULL: the kernel */
-	void *probe;
-	bool attached;
-	char name[128];
-};
 
 /* ---- finding tracepoints ---- */
 
@@ -27,29 +19,111 @@ static struct tracepoint *find_tracepoint(const char *name)
 	return (struct tracepoint *)bc_lookup_symbol(symbol);
 }
 
-#ifdef HAVE_BPF_RAW_EVENT_MAP
-static int count_args(const struct tracepoint *tp)
+/* ---- their arguments ---- */
+
+struct raw_args {
+	u32 count;
+	u64 mask[MAX_ARGS];	/* bits of each: the rest of a register that holds a smaller argument is garbage */
+};
+
+struct raw_tp_link {
+	struct bc_link link;
+	struct tracepoint *tp;
+	struct module *owner;	/* of the tracepoint; NULL: the kernel */
+	void *probe;
+	bool attached;
+	struct raw_args args;
+	char name[128];
+};
+
+/* Without types: how many there are, where the kernel has a table of that; else as many as there can be. */
+static u32 untyped_count(const struct tracepoint *tp)
 {
+#ifdef HAVE_BPF_RAW_EVENT_MAP
 	const struct bpf_raw_event_map *map = (void *)bc_sym.__start__bpf_raw_tp, *end = (void *)bc_sym.__stop__bpf_raw_tp;
 
 	for (; map && map < end; map++)
 		if (map->tp == tp)
 			return map->num_args;
-	return MAX_ARGS;
-}
-#else
-/* Nothing in such a kernel tells how many there are. Reading more than that gives what the registers happen to hold. */
-static int count_args(const struct tracepoint *tp)
-{
-	return MAX_ARGS;
-}
 #endif
+	return MAX_ARGS;
+}
+
+/* Name of the function through which perf listens to the tracepoint: its prototype is the tracepoint's. */
+static bool perf_probe_name(const char *name, char *out)
+{
+	char symbol[KSYM_NAME_LEN];
+	struct trace_event_call *call;
+	char *plus;
+
+	snprintf(symbol, sizeof(symbol), "event_%s", name);
+	call = (void *)bc_lookup_symbol(symbol);
+	if (!call || !call->class || !call->class->perf_probe)
+		return false;
+	sprint_symbol(out, (unsigned long)call->class->perf_probe);
+	plus = strchr(out, '+');
+	if (plus)
+		*plus = '\0';
+	return !strncmp(out, "perf_trace_", 11);
+}
+
+/* The prototype in the kernel's BTF: (void *data, arguments ...). */
+static const struct btf_type *find_proto(const struct bc_btf *btf, const char *name)
+{
+	const struct btf_type *t;
+	char text[KSYM_SYMBOL_LEN];
+	u32 type;
+	s32 id;
+
+	snprintf(text, sizeof(text), "btf_trace_%s", name);
+	id = bc_btf_find(btf, text, BTF_KIND_TYPEDEF);
+	if (id > 0) {
+		type = bc_btf_type(btf, id)->type;
+		t = bc_btf_skip_modifiers(btf, &type);
+		if (!t || BTF_INFO_KIND(t->info) != BTF_KIND_PTR)
+			return NULL;
+	} else {
+		if (!perf_probe_name(name, text))
+			return NULL;
+		id = bc_btf_find(btf, text, BTF_KIND_FUNC);
+		if (id <= 0)
+			return NULL;
+		t = bc_btf_type(btf, id);
+	}
+	t = bc_btf_type(btf, t->type);
+	return t && BTF_INFO_KIND(t->info) == BTF_KIND_FUNC_PROTO ? t : NULL;
+}
+
+static void find_args(struct raw_args *args, const struct tracepoint *tp, const char *name)
+{
+	const struct bc_btf *btf = bc_btf_vmlinux();
+	const struct btf_type *proto = btf ? find_proto(btf, name) : NULL;
+	const struct btf_param *param;
+	s64 size;
+	u32 i;
+
+	memset(args->mask, 0xff, sizeof(args->mask));
+	args->count = min_t(u32, untyped_count(tp), MAX_ARGS);
+	if (!proto || !BTF_INFO_VLEN(proto->info) || BTF_INFO_VLEN(proto->info) > MAX_ARGS + 1)
+		return;
+	args->count = BTF_INFO_VLEN(proto->info) - 1;
+	param = (const struct btf_param *)(proto + 1) + 1;
+	for (i = 0; i < args->count; i++) {
+		size = bc_btf_size(btf, param[i].type);
+		if (size > 0 && size < 8)
+			args->mask[i] = (1ULL << size * 8) - 1;
+	}
+}
 
 int bc_raw_tp_args(const char *name)
 {
 	const struct tracepoint *tp = find_tracepoint(name);
+	struct raw_args args;
 
-	return tp ? count_args(tp) : -ENOENT;
+	if (!tp)
+		return -ENOENT;
+	find_args(&args, tp, name);
+	return args.count;
 }
 
 /* ---- probes: one for each number of arguments, since only so many were passed ---- */
@@ -57,11 +131,14 @@ int bc_raw_tp_args(const char *name)
 static void run(struct raw_tp_link *rl, u64 *args)
 {
 	struct bc_run *this_run;
+	u32 i;
 
 	if (!bc_run_begin()) {
 		bc_prog_count_miss(rl->link.prog);
 		return;
 	}
+	for (i = 0; i < rl->args.count; i++)
+		args[i] &= rl->args.mask[i];
 	this_run = bc_this_run();
 	this_run->regs = bc_caller_regs();
 	this_run->func_ip = 0;
@@ -221,8 +298,12 @@ int bc_raw_tp_open(const char *name, struct bc_prog *prog, struct bc_link **link
 	if (!rl)
 		return -ENOMEM;
 	rl->tp = tp;
-	rl->probe = probes[min_t(int, count_args(tp), MAX_ARGS)];
+	find_args(&rl->args, tp, name);
+	rl->probe = probes[rl->args.count];
 	strlcpy(rl->name, name, sizeof(rl->name));
+	err = -EINVAL;
+	if (prog->v.max_ctx_offset > rl->args.count * sizeof(u64))
+		goto free;
 	err = -ENOENT;
 	if (!pin_owner(rl))
 		goto free;

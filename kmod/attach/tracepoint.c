@@ -16,41 +16,90 @@ struct bc_tp_hook {
 	enum bc_trace_kind kind;
 	struct bc_hook *progs;
 	bool inside_function;		/* the probe is not at a function's entry: no function to name */
+	struct verdict __percpu *verdict;
 	struct rcu_head rcu;
 	struct perf_event *stand_in[];	/* by CPU */
+};
+
+/*
+ * What the programs said of the record at hand, for those of their events that take samples: 0 suppresses the sample. Such an event
+ * may come before our stand-in on the list; then it runs the programs, and the stand-in does not.
+ */
+struct verdict {
+	u32 ret;
+	bool early;	/* given before the stand-in's turn, which is still to come */
 };
 
 static LIST_HEAD(hooks);	/* under the mutex of attach.c */
 
 /* The record's first word is perf's; programs may not read it, but helpers find the registers there. */
-static void run_on_record(struct bc_tp_hook *hook, u64 *record, struct pt_regs *regs)
+static u32 run_on_record(struct bc_tp_hook *hook, u64 *record, struct pt_regs *regs)
 {
 	u64 head = record[0];
+	u32 ret;
 
 	record[0] = (unsigned long)regs;
 	/* Programs read the number as 8 bytes; the record holds 4 and a hole. */
 	if (hook->kind == BC_TRACE_SYSCALL)
 		((u32 *)record)[3] = 0;
-	bc_hook_run(&hook->progs, record, regs, 0);
+	ret = bc_hook_run(&hook->progs, record, regs, 0);
 	record[0] = head;
+	return ret;
+}
+
+static u32 run_programs(struct bc_tp_hook *hook, u64 *record, struct pt_regs *regs)
+{
+	switch (hook->kind) {
+	case BC_TRACE_KPROBE:
+		/* the record of a kprobe begins with its address, that of a kretprobe with the function's */
+		return bc_hook_run(&hook->progs, regs, regs, hook->inside_function ? 0 : bc_function_entry(record[1]));
+	case BC_TRACE_UPROBE:
+		return bc_hook_run(&hook->progs, regs, regs, record[1]);
+	default:
+		return run_on_record(hook, record, regs);
+	}
 }
 
 static void on_record(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
 {
 	struct bc_tp_hook *hook = event->overflow_handler_context;
-	u64 *record = bc_sample_record(data);
+	struct verdict *verdict = this_cpu_ptr(hook->verdict);
 
-	switch (hook->kind) {
-	case BC_TRACE_KPROBE:
-		/* the record of a kprobe begins with its address, that of a kretprobe with the function's */
-		bc_hook_run(&hook->progs, regs, regs, hook->inside_function ? 0 : bc_function_entry(record[1]));
-		break;
-	case BC_TRACE_UPROBE:
-		bc_hook_run(&hook->progs, regs, regs, record[1]);
-		break;
-	default:
-		run_on_record(hook, record, regs);
+	if (verdict->early)
+		verdict->early = false;
+	else
+		verdict->ret = run_programs(hook, bc_sample_record(data), regs);
+}
+
+/* ---- events that take samples themselves ---- */
+
+static bool comes_before_stand_in(const struct perf_event *event, const struct bc_tp_hook *hook)
+{
+	const struct hlist_node *stand_in = &hook->stand_in[smp_processor_id()]->hlist_entry, *n;
+
+	for (n = &event->hlist_entry; n; n = READ_ONCE(n->next))
+		if (n == stand_in)
+			return true;
+	return false;
+}
+
+/* As Linux: a program that returns 0 keeps the sample from being written. */
+static void on_sample(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
+{
+	struct bc_attachment *at = event->overflow_handler_context;
+	struct bc_tp_hook *hook = READ_ONCE(at->tp);
+	struct verdict *verdict;
+
+	if (hook) {
+		verdict = this_cpu_ptr(hook->verdict);
+		if (comes_before_stand_in(event, hook) && !verdict->early) {
+			verdict->ret = run_programs(hook, bc_sample_record(data), regs);
+			verdict->early = true;
+		}
+		if (!verdict->ret)
+			return;
 	}
+	bc_pass_on_sample(at, event, data, regs);
 }
 
 /* ---- on and off the lists ---- */
@@ -101,6 +150,7 @@ static void free_tp_hook(struct bc_tp_hook *hook)
 
 	for_each_possible_cpu(cpu)
 		bc_free(NULL, hook->stand_in[cpu], sizeof(struct perf_event));
+	free_percpu(hook->verdict);
 	bc_free(NULL, hook, hook_size());
 }
 
@@ -144,6 +194,11 @@ static struct bc_tp_hook *new_tp_hook(struct perf_event *event, enum bc_trace_ki
 	hook->call = event->tp_event;
 	hook->kind = kind;
 	hook->inside_function = kind == BC_TRACE_KPROBE && !at_function_entry(event);
+	hook->verdict = alloc_percpu(struct verdict);
+	if (!hook->verdict) {
+		free_tp_hook(hook);
+		return NULL;
+	}
 	for_each_possible_cpu(cpu) {
 		hook->stand_in[cpu] = bc_alloc(NULL, sizeof(struct perf_event));
 		if (!hook->stand_in[cpu]) {
@@ -165,6 +220,19 @@ static struct bc_tp_hook *find_tp_hook(const struct trace_event_call *call)
 	return NULL;
 }
 
+/* Where the kernel tells us where its own probe is. */
+static bool in_own_text(const struct perf_event *event)
+{
+	u64 offset = 0, addr = 0;
+	const char *name = NULL;
+	u32 fd_type;
+
+	if (!bc_sym.bpf_get_kprobe_info ||
+	    bc_sym.bpf_get_kprobe_info(event, &fd_type, &name, &offset, &addr, event->attr.type == PERF_TYPE_TRACEPOINT))
+		return false;
+	return bc_is_own_text(name ? bc_lookup_symbol(name) + offset : addr);
+}
+
 static int check(struct perf_event *event, enum bc_trace_kind kind, const struct bc_prog *prog)
 {
 	u32 wanted = BPF_PROG_TYPE_TRACEPOINT;
@@ -176,6 +244,10 @@ static int check(struct perf_event *event, enum bc_trace_kind kind, const struct
 	if (prog->type != wanted)
 		return -EINVAL;
 	if (prog->v.sleepable && kind != BC_TRACE_UPROBE)
+		return -EINVAL;
+	if (wanted == BPF_PROG_TYPE_TRACEPOINT && prog->v.max_ctx_offset > bc_trace_record_end(event->tp_event))
+		return -EACCES;
+	if (kind == BC_TRACE_KPROBE && in_own_text(event))
 		return -EINVAL;
 	return 0;
 }
@@ -210,9 +282,11 @@ int bc_trace_attach(struct bc_attachment *at, struct bc_prog *prog, u64 cookie)
 		on_all_lists(hook, list_here, list_on_cpu);
 	}
 	bc_prog_get(prog);
-	at->tp = hook;
+	WRITE_ONCE(at->tp, hook);
 	at->cookie = cookie;
 	WRITE_ONCE(at->prog, prog);
+	if (is_sampling_event(event))
+		bc_take_over_samples(at, on_sample);
 	return 0;
 }
 
@@ -220,7 +294,7 @@ void bc_trace_detach(struct bc_attachment *at)
 {
 	struct bc_tp_hook *hook = at->tp;
 
-	at->tp = NULL;
+	WRITE_ONCE(at->tp, NULL);
 	if (!bc_hook_remove(&hook->progs, at->prog))
 		return;
 	on_all_lists(hook, unlist_here, unlist_on_cpu);
