@@ -295,7 +295,8 @@ struct bpf_insn_aux_data {
 	u32 ksym_mem_size;
 	bool prune_point;	/* states are stored and compared here */
 	bool jmp_point;		/* reaching it is recorded in the history */
-	u8 cfg_state;
+	bool callback_point;	/* call of a helper that calls back: where rounds of the callback meet */
+	u8 cfg_state, cfg_edges;
 	struct bpf_state_list *states;
 };
 
@@ -564,6 +565,7 @@ int bc_check_map_func(struct bpf_verifier_env *env, const struct bc_map_desc *ma
 int bc_check_ref_leak(struct bpf_verifier_env *env);
 int bc_ref_release(struct bpf_verifier_env *env, u32 ref_obj_id);
 bool bc_helper_calls_back(s32 func_id);
+int bc_check_snprintf(struct bpf_verifier_env *env);
 
 int bc_check_call(struct bpf_verifier_env *env, const struct bpf_insn *insn);
 int bc_push_callback(struct bpf_verifier_env *env, const struct bpf_call_meta *meta);
@@ -585,8 +587,9 @@ int bc_state_seen(struct bpf_verifier_env *env);
 void bc_states_free(struct bpf_verifier_env *env);
 int bc_history_push(struct bpf_verifier_env *env, struct bpf_verifier_state *st, const struct bpf_jmp_step *what);
 int bc_mark_precise(struct bpf_verifier_env *env, u32 regno);
-int bc_mark_precise_in(struct bpf_verifier_env *env, u32 frame, int regno, int slot);
-void bc_mark_all_precise(struct bpf_verifier_env *env, struct bpf_verifier_state *st);
+int bc_precision_of(struct bpf_verifier_env *env, const struct bpf_verifier_state *old);	/* as the equal state needs it */
+void bc_mark_all_precise(struct bpf_verifier_state *st);	/* @st and all before it */
+void bc_forget_precise(struct bpf_verifier_state *st);
 
 /* ---- before the walk: cfg.c, resolve.c, info.c ---- */
 
