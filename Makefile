@@ -9,6 +9,7 @@ PARALLEL = -n $(JOBS) --dist loadgroup
 KDIR ?= /lib/modules/$(shell uname -r)/build
 PREFIX ?= /usr/local
 DESTDIR ?=
+LIBDIR = $(PREFIX)/lib/bpfcompat
 
 help:
 	@echo 'make demo        set up, boot the oldest kernel at hand, and run unmodified tools in it'
@@ -52,12 +53,16 @@ module:
 shim:
 	@$(MAKE) -s -C shim/preload OUT=$(CURDIR)/build/shim
 
+# The command is copied and not installed by pip: it needs nothing but a Python 3.6, whose pip cannot read pyproject.toml.
 install:
 	install -D -m 644 build/module/bpfcompat.ko \
 		$(DESTDIR)/lib/modules/$$(modinfo -F vermagic build/module/bpfcompat.ko | cut -d' ' -f1)/extra/bpfcompat.ko
-	install -D -m 755 build/shim/libbpfcompat-preload.so $(DESTDIR)$(PREFIX)/lib/libbpfcompat-preload.so
-	$(PYTHON) -m pip install --no-deps $(if $(DESTDIR),--root $(DESTDIR)) --prefix $(PREFIX) .
-	$(if $(DESTDIR),,depmod -a || true)
+	install -D -m 755 build/shim/libbpfcompat-preload.so $(DESTDIR)$(LIBDIR)/libbpfcompat-preload.so
+	cd shim && find bpfcompat -name '*.py' -exec install -D -m 644 {} $(DESTDIR)$(LIBDIR)/python/{} \;
+	install -d $(DESTDIR)$(PREFIX)/bin
+	sed 's|@LIBDIR@|$(LIBDIR)|' tools/bpfcompat.in >$(DESTDIR)$(PREFIX)/bin/bpfcompat
+	chmod 755 $(DESTDIR)$(PREFIX)/bin/bpfcompat
+	$(if $(DESTDIR),,depmod -a)
 
 clean:
 	rm -rf build
