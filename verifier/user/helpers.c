@@ -50,25 +50,30 @@ HELPER(map_lookup_percpu_elem)
 HELPER(for_each_map_elem)
 {
 	struct bcu_map *m = MAP(r1);
+	u32 *index = &bcu_cur->index[bcu_cur->index_depth++ % BC_MAX_CALL_FRAMES];
 	u32 i;
 	u64 n = 0;
 
 	UNUSED(r5);
-	if (r4)
+	if (r4) {
+		bcu_cur->index_depth--;
 		return (u64)-EINVAL;
+	}
 	for (i = 0; i < m->desc.max_entries; i++) {
-		u32 index = i;
 		const void *key = m->data + (size_t)m->key_stride * i;
 
 		if (!bcu_entry_used(m, i))
 			continue;
-		if (m->desc.type == BPF_MAP_TYPE_ARRAY || m->desc.type == BPF_MAP_TYPE_PERCPU_ARRAY)
-			key = &index;
+		if (m->desc.type == BPF_MAP_TYPE_ARRAY || m->desc.type == BPF_MAP_TYPE_PERCPU_ARRAY) {
+			*index = i;
+			key = index;
+		}
 		n++;
 		if (bc_interp_callback(&bcu_exec_env, &bcu_cur->area, r2, r1, (unsigned long)key,
 				       (unsigned long)(m->values + (size_t)m->value_stride * i), r3, 0))
 			break;
 	}
+	bcu_cur->index_depth--;
 	return n;
 }
 
@@ -359,4 +364,5 @@ const bc_helper_fn bcu_helpers[__BPF_FUNC_MAX_ID] = {
 	[BPF_FUNC_strtoul] = h_strtoul,
 	[BPF_FUNC_strncmp] = h_strncmp,
 	[BPF_FUNC_skb_load_bytes] = h_load_bytes,
+	[BPF_FUNC_skb_pull_data] = h_zero,
 };

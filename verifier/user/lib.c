@@ -568,6 +568,7 @@ int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 	r->timed_out = false;
 	r->message[0] = '\0';
 	w->area.used = 0;
+	w->index_depth = 0;
 	w->area.overflows = 0;
 	if (bcu_trace_begin(w)) {
 		r->timed_out = true;

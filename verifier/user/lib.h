@@ -85,6 +85,8 @@ struct bcu {
 	void *ctx;
 	u32 ctx_size;
 	struct bcu_record records[BCU_RECORDS];
+	u32 index[BC_MAX_CALL_FRAMES];	/* keys that for_each_map_elem hands out, by nesting */
+	u32 index_depth;
 	jmp_buf out_of_time;
 };
 

@@ -207,6 +207,8 @@ static bool may_touch(const struct bcu *w, u64 addr, u32 size)
 {
 	int i;
 
+	if (within(addr, size, w->index, sizeof(w->index)))
+		return true;
 	if (within(addr, size, w->area.stack, w->area.used) || within(addr, size, w->ctx, w->ctx_size))
 		return true;
 	if (w->run->packet && within(addr, size, w->run->packet, w->run->packet_size))

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""The program cases of tests/programs on a kernel: verdict, errno, message, result; natively and through the module."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from programs import accept, reject
+
+SCRIPT = Path(__file__).with_name("verdicts.py")
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[tuple[str, bool], Any]:
+    """By kernel and native: what the machine said, asked once."""
+    return {}
+
+
+@pytest.mark.parametrize("table", [reject, accept], ids=["reject", "accept"])
+def test_verdicts(guest: Any, answers: dict[tuple[str, bool], Any], table: Any) -> None:
+    key = (guest.kernel, guest.native)
+    if key not in answers:
+        result = guest.run(guest.client([sys.executable, str(SCRIPT), "reject", "accept"]), timeout=300)
+        assert result.returncode == 0, result.stderr
+        answers[key] = json.loads(result.stdout)
+    wrong = []
+    for case in table.CASES:
+        if guest.native and case.native_differs:
+            continue
+        error, log, value = answers[key][case.name]
+        # A kernel of 3.10's age has no struct bpf_map in its BTF: what needs that is refused there for want of it.
+        if case.needs_btf and not guest.native and error in ("ENOTSUPP", "EINVAL"):
+            continue
+        if error != case.error or case.message not in log or (case.result is not None and value != case.result):
+            wrong.append(f"{case.name}: {error or 'ok'} {value}, want {case.error or 'ok'} {case.result}: {log[-300:]}")
+    assert not wrong, "\n".join(wrong)
