@@ -98,11 +98,11 @@ static int map_value_address(struct bpf_verifier_env *env, const struct bc_map_d
 		bc_log(env, "direct value offset of %u is not allowed\n", off);
 		return -EINVAL;
 	}
-	err = env->ops->map_value_addr(env->args->host, map, off, &aux->value);
-	if (err == -ENOTSUPP) {
+	if (map->type != BPF_MAP_TYPE_ARRAY) {
 		bc_log(env, "no direct value access support for this map type\n");
 		return -EINVAL;
 	}
+	err = env->ops->map_value_addr(env->args->host, map, off, &aux->value);
 	if (err)
 		bc_log(env, "invalid access to map value pointer, value_size=%u off=%u\n", map->value_size, off);
 	aux->map_off = off;
