@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import lzma
 import subprocess
+import zlib
 from pathlib import Path
 
 from vm.kernels import Kernel
@@ -42,6 +43,37 @@ def _module_data(path: Path) -> bytes:
     if path.suffix == ".zst":
         return subprocess.run(["zstd", "-dcq", path], check=True, stdout=subprocess.PIPE).stdout
     return path.read_bytes()
+
+
+def _unpack(image: bytes) -> bytes | None:
+    """The kernel inside a bzImage, where its compression is one that Python knows."""
+    at = image.find(b"\xfd7zXZ\0")
+    if at >= 0:
+        return lzma.LZMADecompressor().decompress(image[at:])
+    at = image.find(b"\x1f\x8b\x08")
+    if at >= 0:
+        return zlib.decompressobj(31).decompress(image[at:])
+    return None
+
+
+def boot_image(kernel: Kernel) -> Path:
+    """What to boot: the unpacked kernel where it can be entered directly (PVH), which saves unpacking it slowly inside
+    the emulator: 5 of 12 seconds of Debian's 6.1. Else the image as it is."""
+    if not kernel.has("PVH"):
+        return kernel.image
+    out = BUILD / "vm" / f"vmlinux-{kernel.name}"
+    with locked(f"vmlinux-{kernel.name}"):
+        if not out.exists() or out.stat().st_mtime < kernel.image.stat().st_mtime:
+            try:
+                data = _unpack(kernel.image.read_bytes())
+            except (lzma.LZMAError, zlib.error):
+                data = None
+            if data is None or not data.startswith(b"\x7fELF"):
+                return kernel.image
+            temp = out.with_suffix(".new")
+            temp.write_bytes(data)
+            temp.rename(out)
+    return out
 
 
 def build_initramfs(kernel: Kernel, out: Path) -> None:

@@ -23,7 +23,7 @@ from types import TracebackType
 from vm import gate, qemu
 from vm.btf import SHIM, build_btf
 from vm.btf import command as btf_command
-from vm.initramfs import build_initramfs
+from vm.initramfs import boot_image, build_initramfs
 from vm.kernels import Kernel, find_kernel
 from vm.module import build_module
 from vm.paths import BUILD, REPO
@@ -186,6 +186,7 @@ class VM:
         self._monitor, monitor = socket.socketpair()
         command = qemu.command_line(
             self.kernel,
+            image=boot_image(self.kernel),
             initramfs=self.folder / "initramfs",
             console=self.console,
             agent_fd=agent.fileno(),

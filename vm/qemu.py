@@ -46,6 +46,7 @@ def kvm_works(image: Path) -> bool:
 def command_line(
     kernel: Kernel,
     *,
+    image: Path,
     initramfs: Path,
     console: Path,
     agent_fd: int,
@@ -70,7 +71,7 @@ def command_line(
         *(QEMU, "-M", "pc,vmport=off,hpet=off", "-nodefaults", "-display", "none", "-no-reboot"),
         *accel,
         *("-smp", str(1 if icount else cpus), "-m", memory),
-        *("-kernel", str(kernel.image), "-initrd", str(initramfs), "-append", boot),
+        *("-kernel", str(image), "-initrd", str(initramfs), "-append", boot),
         *("-chardev", f"file,id=console,path={console}", "-serial", "chardev:console"),
         *("-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,fd={agent_fd}"),
         *("-device", "virtserialport,chardev=agent,name=vm.agent"),
