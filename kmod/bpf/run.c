@@ -170,15 +170,11 @@ BC_COMMAND(enable_stats)
 
 int bc_run_init(void)
 {
-	int cpu, err = bc_clock_init();
+	int cpu;
 
-	if (err)
-		return err;
 	states = bc_alloc_percpu(NULL, sizeof(struct cpu_state));
-	if (!states) {
-		bc_clock_exit();
+	if (!states)
 		return -ENOMEM;
-	}
 	for_each_possible_cpu(cpu)
 		per_cpu(cpu_state, cpu) = bc_percpu_ptr(states, sizeof(struct cpu_state), cpu);
 	return 0;
@@ -187,5 +183,4 @@ int bc_run_init(void)
 void bc_run_exit(void)
 {
 	bc_free_percpu(NULL, states, sizeof(struct cpu_state));
-	bc_clock_exit();
 }
