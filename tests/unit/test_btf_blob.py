@@ -24,6 +24,12 @@ struct task {{
     union {{ struct {{ int one; int two; }}; struct {{ long older; }} __UNIQUE_ID_rh_kabi_hide{1}; union {{ }}; }};
     int last;
 }} task{2};
+int vlais{2}(int n)
+{{
+    struct {{ struct trace_entry ent; char text[n]; int after[4]; }} tail;
+    tail.after[1] = n;
+    return tail.after[1];
+}}
 """
 
 
@@ -34,7 +40,7 @@ def image(folder: Path) -> Path:
         source = folder / f"unit{unit}.c"
         # Only the first defines what is not under test twice.
         text = OLD_KERNEL.format(*counters, unit)
-        source.write_text(text if unit == 0 else text[text.index("struct task {") :])
+        source.write_text(text if unit == 0 else "struct trace_entry { unsigned short type; int pid; };" + text[text.index("struct task {") :])
         objects.append(source.with_suffix(".o"))
         subprocess.run(["gcc", "-g", "-gdwarf-4", "-c", "-o", objects[-1], source], check=True)
     out = folder / "vmlinux"
@@ -77,7 +83,16 @@ def test_events_have_both_names(made: Path) -> None:
 def test_ringbuf_is_there_once(made: Path) -> None:
     blob = Blob(made.read_bytes())
     assert names(blob, STRUCT).count("bpf_ringbuf") == 1
-    assert adapt(blob) == {"kabi_members": 0, "trace_events": 0, "ringbuf": 0}, "doing it twice changes nothing"
+    assert adapt(blob) == {"kabi_members": 0, "trace_events": 0, "ringbuf": 0, "sizes": 0}, "doing it twice changes nothing"
+
+
+def test_members_are_inside_their_structs(made: Path) -> None:
+    """Also where the compiler gave no size, for an array of variable length."""
+    blob = Blob(made.read_bytes())
+    tails = [e for e in blob.list if e.kind == STRUCT and [blob.string(m[0]) for m in blob.members(e)][1:2] == ["text"]]
+    assert tails
+    for entry in tails:
+        assert all(offset // 8 + blob.size_of(inner) <= entry.value for _, inner, offset in blob.members(entry))
 
 
 def test_kabi_names_are_uniform(made: Path) -> None:

@@ -58,9 +58,28 @@ def name_events(blob: Blob) -> int:
     return len(missing)
 
 
+def fit_sizes(blob: Blob) -> int:
+    """
+    A struct with an array of variable length inside (3.10's crypto code declares some on the stack) comes out of DWARF
+    with size 0, and members beyond its end: BTF that every checker refuses. It gets the size that its members take.
+    """
+    count = 0
+    for entry in blob.list:
+        if entry.kind != STRUCT or not entry.vlen:
+            continue
+        end = 0
+        for _, inner, place in blob.members(entry):
+            bits, place = (place >> 24, place & 0xFFFFFF) if entry.flag else (0, place)
+            end = max(end, place + (bits or 8 * blob.size_of(inner)))
+        if end > 8 * entry.value:
+            blob.set_size(entry, (end + 7) // 8)
+            count += 1
+    return count
+
+
 def adapt(blob: Blob) -> Dict[str, int]:
     """All of it; may be done twice to the same blob. Returns how much of each was done."""
-    done = {"kabi_members": name_kabi(blob), "trace_events": name_events(blob), "ringbuf": 0}
+    done = {"kabi_members": name_kabi(blob), "trace_events": name_events(blob), "ringbuf": 0, "sizes": fit_sizes(blob)}
     if blob.find(STRUCT, RINGBUF) is None:
         blob.add_struct(RINGBUF, 0)
         done["ringbuf"] = 1

@@ -10,7 +10,7 @@ TYPE = struct.Struct("<III")
 MEMBER = struct.Struct("<III")
 
 INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF = range(1, 9)
-FUNC_PROTO, VAR, DATASEC, DECL_TAG, ENUM64 = 13, 14, 15, 17, 19
+VOLATILE, CONST, RESTRICT, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(9, 20)
 KINDS = (
     "void int ptr array struct union enum fwd typedef volatile const restrict func func_proto var datasec float "
     "decl_tag type_tag enum64"
@@ -18,6 +18,8 @@ KINDS = (
 
 # Bytes after the common part of a type: fixed, and for each of its vlen entries.
 _FIXED = {INT: 4, ARRAY: 12, VAR: 4, DECL_TAG: 4}
+_SIZED = (INT, STRUCT, UNION, ENUM, DATASEC, FLOAT, ENUM64)
+_REFERS = (TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG)
 _EACH = {STRUCT: 12, UNION: 12, ENUM: 8, FUNC_PROTO: 8, DATASEC: 12, ENUM64: 12}
 
 
@@ -34,6 +36,7 @@ class Type(NamedTuple):
     name_off: int
     kind: int
     vlen: int
+    flag: bool
     value: int  # size, or the type referred to
 
 
@@ -72,7 +75,7 @@ class Blob:
             size = TYPE.size + _FIXED.get(kind, 0) + vlen * _EACH.get(kind, 0)
             if at + size > end:
                 raise BtfError("BTF types end in the midst of one")
-            yield Type(number, at, size, name_off, kind, vlen, value)
+            yield Type(number, at, size, name_off, kind, vlen, bool(info >> 31), value)
             at += size
             number += 1
 
@@ -103,6 +106,30 @@ class Blob:
             at = self.strings.find(name + b"\0", at + 1)
         return found
 
+    def size_of(self, type_id: int) -> int:
+        """Bytes of a type; 0 where it has no size."""
+        factor = 1
+        for _ in range(64):
+            if not 0 < type_id <= len(self.list):
+                break
+            entry = self.list[type_id - 1]
+            if entry.kind in _SIZED:
+                return factor * entry.value
+            if entry.kind == PTR:
+                return factor * 8
+            if entry.kind == ARRAY:
+                type_id, _, count = struct.unpack_from("<III", self.types, entry.at + TYPE.size)
+                factor *= count
+            elif entry.kind in _REFERS:
+                type_id = entry.value
+            else:
+                break
+        return 0
+
+    def set_size(self, entry: Type, size: int) -> None:
+        struct.pack_into("<I", self.types, entry.at + 8, size)
+        self.list[entry.id - 1] = entry._replace(value=size)
+
     def add_string(self, text: str) -> int:
         if text not in self._added:
             self._added[text] = len(self.strings)
@@ -128,7 +155,7 @@ class Blob:
     def add_struct(self, name: str, size: int) -> int:
         """Appends a struct that has no members; returns its id."""
         name_off = self.add_string(name)
-        new = Type(len(self.list) + 1, len(self.types), TYPE.size, name_off, STRUCT, 0, size)
+        new = Type(len(self.list) + 1, len(self.types), TYPE.size, name_off, STRUCT, 0, False, size)
         return self._append(TYPE.pack(name_off, STRUCT << 24, size), new)
 
     def pack(self) -> bytes:
