@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+"""Maps through bpf(2): the cases of map_cases.py on the module, on every kernel, and on 6.1's own bpf(2)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from vm_plugin import Guest
+
+HERE = Path(__file__).parent
+
+
+def test_maps(guest: Guest) -> None:
+    result = guest.run(guest.client(["/usr/bin/python3", str(HERE / "map_cases.py")]), timeout=400)
+    assert result.returncode == 0, result.stderr
+    answers = json.loads(result.stdout)
+    wrong = {name: what for name, what in answers.items() if what != "ok"}
+    assert not wrong, f"{len(wrong)} of {len(answers)}:\n" + "\n".join(f"{name}:\n{what}" for name, what in wrong.items())
+    assert len(answers) >= 40
