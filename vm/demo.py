@@ -47,7 +47,8 @@ def oldest() -> Kernel:
 def show_tool(vm: VM, tool: list[str], header: str, activity: str, expected: str, also: list[list[str]]) -> bool:
     """Runs a tool against activity, prints what it and the commands beside it print; whether it saw the activity."""
     say(f"$ bpfcompat run {' '.join(tool)}")
-    process = vm.popen(["bpfcompat", "run", "--", *tool])
+    # With a terminal, as a user has it: into a pipe the tools would buffer what they print.
+    process = vm.popen(["bpfcompat", "run", "--", *tool], tty=True)
     seen = False
     try:
         process.wait_for(header, timeout=60)
@@ -67,8 +68,7 @@ def show_tool(vm: VM, tool: list[str], header: str, activity: str, expected: str
         process.wait(15)
     except TimeoutError as error:
         print(indent(str(error).splitlines()[0]))
-    text = process.stdout + process.stderr
-    lines = text.splitlines()
+    lines = process.stdout.splitlines()
     around = [i for i, line in enumerate(lines) if expected in line]
     if around and len(lines) > 14:
         lines = [*lines[:3], "…", *lines[max(3, around[0] - 3) : around[0] + 4], "…"]
