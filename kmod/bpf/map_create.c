@@ -5,7 +5,9 @@
 #include "core.h"
 #include "../maps/maps.h"
 #include <linux/ctype.h>
+#include <linux/netdevice.h>
 #include <linux/nodemask.h>
+#include <linux/nsproxy.h>
 #include <linux/topology.h>
 
 void *bc_map_new(const union bpf_attr *attr, size_t size)
@@ -199,6 +201,22 @@ static int fd_flags(u32 map_flags)
 	}
 }
 
+/* A map in a network device: none can hold one. */
+static int offload(const union bpf_attr *attr)
+{
+	struct net_device *dev;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (attr->map_type != BPF_MAP_TYPE_ARRAY && attr->map_type != BPF_MAP_TYPE_HASH)
+		return -EINVAL;
+	dev = dev_get_by_index(current->nsproxy->net_ns, attr->map_ifindex);
+	if (!dev)
+		return -EINVAL;
+	dev_put(dev);
+	return -EOPNOTSUPP;
+}
+
 int bc_cmd_map_create(union bpf_attr *attr, union bpf_attr __user *uattr, u32 size)
 {
 	int node = bc_map_attr_node(attr);
@@ -228,8 +246,8 @@ int bc_cmd_map_create(union bpf_attr *attr, union bpf_attr __user *uattr, u32 si
 		if (err)
 			return err;
 	}
-	if (attr->map_ifindex)	/* offload to a device: none can */
-		return -EINVAL;
+	if (attr->map_ifindex)
+		return offload(attr);
 	map = ops->alloc(attr);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
