@@ -5,6 +5,7 @@
  */
 #include "core.h"
 #include "../compat/clock.h"
+#include "../compat/syscall_events.h"
 #include "../helpers/helpers.h"
 #include <linux/security.h>
 
@@ -36,6 +37,7 @@ static const struct bc_subsystem subsystems[] = {
 	{ "btf", bc_vmlinux_btf_init, bc_vmlinux_btf_exit },
 #endif
 #ifdef BC_PART_ATTACH
+	{ "syscall events", bc_syscall_events_init, bc_syscall_events_exit },
 	{ "attach", bc_attach_init, bc_attach_exit },
 #endif
 	{ "stats", bc_stats_init, bc_stats_exit },

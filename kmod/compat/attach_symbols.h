@@ -44,6 +44,8 @@ struct ftrace_event_call;
 		 "bpf_perf_event_output") \
 	QUIET_FN(void, perf_output_end, (struct perf_output_handle *handle), "bpf_perf_event_output") \
 	QUIET_FN(int, trace_event_get_offsets, (BC_TRACE_EVENT_CALL *call), "sizes of trace records") \
+	QUIET_FN(int, trace_add_event_call, (BC_TRACE_EVENT_CALL *call), "trace events of execve, clone, fork") \
+	QUIET_FN(int, trace_remove_event_call, (BC_TRACE_EVENT_CALL *call), "trace events of execve, clone, fork") \
 	QUIET_FN(int, kprobe_register, (void), "programs on events of kprobe_events") \
 	QUIET_FN(int, trace_uprobe_register, (void), "programs on events of uprobe_events") \
 	QUIET_FN(int, bpf_get_kprobe_info, (const struct perf_event *event, u32 *fd_type, const char **symbol, u64 *probe_offset, \
