@@ -155,6 +155,7 @@ static void bitwise32(struct bpf_scalar *d, const struct bpf_scalar *s, u8 op, b
 		d->umax32 = maybe;
 		break;
 	}
+	positive &= d->umax32 <= (u32)S32_MAX;
 	d->smin32 = positive ? (s32)d->umin32 : S32_MIN;
 	d->smax32 = positive ? (s32)d->umax32 : S32_MAX;
 }
@@ -182,6 +183,7 @@ static void bitwise64(struct bpf_scalar *d, const struct bpf_scalar *s, u8 op, b
 		d->umax = maybe;
 		break;
 	}
+	positive &= d->umax <= (u64)S64_MAX;
 	d->smin = positive ? (s64)d->umin : S64_MIN;
 	d->smax = positive ? (s64)d->umax : S64_MAX;
 	bc_bounds_learn(d);
