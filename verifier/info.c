@@ -220,6 +220,10 @@ int bc_check_attach(struct bpf_verifier_env *env)
 	const char *name;
 	int err;
 
+	if (env->args->prog_flags & BPF_F_SLEEPABLE && env->prog_type != BPF_PROG_TYPE_TRACING && env->prog_type != BPF_PROG_TYPE_KPROBE) {
+		bc_log(env, "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable\n");
+		return -EINVAL;
+	}
 	if (env->prog_type != BPF_PROG_TYPE_TRACING)
 		return 0;
 	if (!env->args->attach_btf_id)

@@ -339,7 +339,7 @@ static int step_call(struct bpf_verifier_env *env, const struct bpf_insn *insn)
 			return -EINVAL;
 		}
 		bc_log(env, "calling kernel function #%d is not allowed\n", insn->imm);
-		return -EACCES;
+		return -EINVAL;
 	}
 	return bc_check_helper_call(env, insn);
 }

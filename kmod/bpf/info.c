@@ -95,7 +95,7 @@ BC_COMMAND(obj_get_info_by_fd)
 	int err;
 
 	if (!file)
-		return -EBADF;
+		return -EBADFD;		/* so in Linux, here alone */
 	obj = bc_any_object_of_file(file);
 	err = obj ? get_info(obj, attr, uattr) : -EINVAL;
 	fput(file);

@@ -41,10 +41,13 @@ void bc_user_log_vprint(struct bc_user_log *log, const char *fmt, va_list ap)
 		log->full = true;
 	}
 	log->line[len] = '\0';
-	if (port_copy_to_user(log->buf + log->used, log->line, len + 1))
-		log->full = true;
-	else
-		log->used += len;
+	/* As in Linux, a buffer that cannot be written to silences the log and does not fail what is logged. */
+	if (port_copy_to_user(log->buf + log->used, log->line, len + 1)) {
+		bc_user_log_free(log);
+		log->line = NULL;
+		return;
+	}
+	log->used += len;
 }
 
 void bc_user_log_print(struct bc_user_log *log, const char *fmt, ...)
