@@ -3,12 +3,26 @@
 
 from typing import Dict, List, Optional
 
-from bpfcompat.btf.blob import STRUCT, UNION, Blob
+from bpfcompat.btf.blob import INT, STRUCT, UNION, Blob, Type
 
 KABI = "__UNIQUE_ID_rh_kabi_hide"
 OLD_EVENT, NEW_EVENT = "ftrace_raw_", "trace_event_raw_"
 # Programs take a kernel that has this struct for one that has the map type; the module has the map type.
 RINGBUF = "bpf_ringbuf"
+
+# Fields that a current kernel keeps in a struct and an old one elsewhere, or in another unit. They get a place at which
+# no real field can be, an odd address; reads there are answered by the module (kmod/helpers/virtual_field.c).
+VIRTUAL = (
+    ("task_struct", "start_time", "long long unsigned int", INT, 1),
+    ("sock_common", "skc_v6_daddr", "in6_addr", STRUCT, 1),
+    ("sock_common", "skc_v6_rcv_saddr", "in6_addr", STRUCT, 3),
+)
+# Flags that an old kernel does not have, and so never sets: one bit of the padding after a member.
+UNSET = (("inet_sock", "bind_address_no_port", "rcv_tos"),)
+
+
+def _names(blob: Blob, entry: Type) -> List[str]:
+    return [blob.string(member[0]) for member in entry.members]
 
 
 def _first_name(blob: Blob, type_id: int, depth: int = 0) -> Optional[str]:
@@ -18,7 +32,7 @@ def _first_name(blob: Blob, type_id: int, depth: int = 0) -> Optional[str]:
     entry = blob.list[type_id - 1]
     if entry.kind not in (STRUCT, UNION):
         return None
-    for name_off, inner, _ in blob.members(entry):
+    for name_off, inner, _ in entry.members:
         name = blob.string(name_off) or _first_name(blob, inner, depth + 1)
         if name and not name.startswith(KABI):
             return name
@@ -34,9 +48,12 @@ def name_kabi(blob: Blob) -> int:
     for entry in blob.list:
         if entry.kind != UNION:
             continue
-        for index, (name_off, _, _) in enumerate(blob.members(entry)):
+        members = entry.members
+        for index, (name_off, inner, offset) in enumerate(members):
             if name_off and blob.string(name_off).startswith(KABI):
-                blob.rename_member(entry, index, "rh_kabi_hide_" + (_first_name(blob, entry.id) or str(entry.id)))
+                name = "rh_kabi_hide_" + (_first_name(blob, entry.id) or str(entry.id))
+                members[index] = (blob.add_string(name), inner, offset)
+                blob.change(entry, members)
                 count += 1
     return count
 
@@ -68,19 +85,92 @@ def fit_sizes(blob: Blob) -> int:
         if entry.kind != STRUCT or not entry.vlen:
             continue
         end = 0
-        for _, inner, place in blob.members(entry):
-            bits, place = (place >> 24, place & 0xFFFFFF) if entry.flag else (0, place)
+        for _, inner, offset in entry.members:
+            place, bits = entry.place(offset)
             end = max(end, place + (bits or 8 * blob.size_of(inner)))
         if end > 8 * entry.value:
-            blob.set_size(entry, (end + 7) // 8)
+            blob.change(entry, entry.members, (end + 7) // 8)
             count += 1
+    return count
+
+
+def name_namespaces(blob: Blob) -> int:
+    """Since 3.19 a namespace's number is ns.inum; before it was proc_inum: have both, in a union."""
+    common = blob.find(STRUCT, "ns_common")
+    if common is not None:
+        return 0
+    number = blob.find(INT, "unsigned int")
+    if number is None:
+        return 0
+    common_id, count = 0, 0
+    for entry in list(blob.list):
+        if entry.kind != STRUCT:
+            continue
+        members = entry.members
+        names = _names(blob, entry)
+        if "proc_inum" not in names or "ns" in names:
+            continue
+        common_id = common_id or blob.add_struct(STRUCT, "ns_common", 4, [(blob.add_string("inum"), number.id, 0)])
+        index = names.index("proc_inum")
+        name_off, inner, offset = members[index]
+        both = blob.add_struct(UNION, "", 4, [(name_off, inner, 0), (blob.add_string("ns"), common_id, 0)])
+        members[index] = (0, both, offset)
+        blob.change(entry, members)
+        count += 1
+    return count
+
+
+def add_virtual(blob: Blob) -> int:
+    """The fields of VIRTUAL, where the kernel has none of that name and type."""
+    count = 0
+    for owner, name, type_name, kind, offset in VIRTUAL:
+        wanted = blob.find(kind, type_name)
+        if wanted is None:
+            continue
+        for entry in blob.find_all(STRUCT, owner):
+            members = entry.members
+            names = _names(blob, entry)
+            if name in names:
+                if kind != INT or blob.list[members[names.index(name)][1] - 1].kind != STRUCT:
+                    continue
+                # The kernel's own of that name is a struct where programs expect a number: known by another name.
+                index = names.index(name)
+                members[index] = (blob.add_string(name + "_struct"), *members[index][1:])
+            blob.change(entry, members + [(blob.add_string(name), wanted.id, 8 * offset)])
+            count += 1
+    return count
+
+
+def add_unset(blob: Blob) -> int:
+    """The flags of UNSET, where the kernel has none of that name and there is padding for them."""
+    count = 0
+    for owner, name, before in UNSET:
+        byte = blob.find(INT, "unsigned char")
+        for entry in blob.find_all(STRUCT, owner):
+            names = _names(blob, entry)
+            if byte is None or name in names or before not in names or not entry.flag:
+                continue
+            members = entry.members
+            index = names.index(before)
+            start = entry.place(members[index][2])[0] + 8 * blob.size_of(members[index][1])
+            if index + 1 < len(members) and entry.place(members[index + 1][2])[0] > start:
+                blob.change(entry, members + [(blob.add_string(name), byte.id, 1 << 24 | start)])
+                count += 1
     return count
 
 
 def adapt(blob: Blob) -> Dict[str, int]:
     """All of it; may be done twice to the same blob. Returns how much of each was done."""
-    done = {"kabi_members": name_kabi(blob), "trace_events": name_events(blob), "ringbuf": 0, "sizes": fit_sizes(blob)}
+    done = {
+        "kabi_members": name_kabi(blob),
+        "trace_events": name_events(blob),
+        "sizes": fit_sizes(blob),
+        "namespaces": name_namespaces(blob),
+        "virtual": add_virtual(blob),
+        "unset": add_unset(blob),
+        "ringbuf": 0,
+    }
     if blob.find(STRUCT, RINGBUF) is None:
-        blob.add_struct(RINGBUF, 0)
+        blob.add_struct(STRUCT, RINGBUF, 0)
         done["ringbuf"] = 1
     return done

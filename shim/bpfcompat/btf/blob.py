@@ -2,7 +2,7 @@
 """A small BTF editor: reads a blob's types and strings, renames, appends, and writes it back (Documentation/bpf/btf.rst)."""
 
 import struct
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 MAGIC = 0xEB9F
 HEADER = struct.Struct("<HBBIIIII")
@@ -27,17 +27,24 @@ class BtfError(Exception):
     """Not BTF, or not what it should be; the message is for the user."""
 
 
-class Type(NamedTuple):
-    """One type: its id, where it stands among the types, and the common part."""
+class Type:
+    """One type of a blob: its id, the common part, and all its bytes."""
 
-    id: int
-    at: int
-    size: int
-    name_off: int
-    kind: int
-    vlen: int
-    flag: bool
-    value: int  # size, or the type referred to
+    __slots__ = ("data", "flag", "id", "kind", "name_off", "value", "vlen")
+
+    def __init__(self, number: int, data: bytes) -> None:
+        self.id, self.data = number, data
+        self.name_off, info, self.value = TYPE.unpack_from(data)  # value: size, or the type referred to
+        self.kind, self.vlen, self.flag = info >> 24 & 0x1F, info & 0xFFFF, bool(info >> 31)
+
+    @property
+    def members(self) -> List[Tuple[int, int, int]]:
+        """Name offset, type and place of each member of a struct or union."""
+        return list(MEMBER.iter_unpack(self.data[TYPE.size :]))
+
+    def place(self, offset: int) -> Tuple[int, int]:
+        """A member's bit offset, and its size in bits where it is a bitfield, else 0."""
+        return (offset & 0xFFFFFF, offset >> 24) if self.flag else (offset, 0)
 
 
 class Blob:
@@ -46,27 +53,26 @@ class Blob:
     def __init__(self, data: bytes) -> None:
         if len(data) < HEADER.size:
             raise BtfError("not a BTF file: too short")
-        magic, version, flags, self.hdr_len, type_off, type_len, str_off, str_len = HEADER.unpack_from(data)
+        magic, version, flags, hdr_len, type_off, type_len, str_off, str_len = HEADER.unpack_from(data)
         if magic != MAGIC:
             raise BtfError("not a BTF file for this machine (magic {:#x})".format(magic))
-        if version != 1 or flags or self.hdr_len < HEADER.size:
+        if version != 1 or flags or hdr_len < HEADER.size:
             raise BtfError("BTF of an unknown version")
-        types, strings = self.hdr_len + type_off, self.hdr_len + str_off
+        types, strings = hdr_len + type_off, hdr_len + str_off
         if types + type_len > len(data) or strings + str_len > len(data) or type_len % 4:
             raise BtfError("BTF header points outside the file")
-        self.types = bytearray(data[types : types + type_len])
         self.strings = bytearray(data[strings : strings + str_len])
         if not self.strings or self.strings[0] or self.strings[-1]:
             raise BtfError("malformed BTF strings")
-        self.list = list(self._walk())
+        self.list = list(self._walk(bytes(data[types : types + type_len])))
         self._added = {}  # type: Dict[str, int]
 
-    def _walk(self) -> Iterator[Type]:
-        at, number, end = 0, 1, len(self.types)
+    def _walk(self, data: bytes) -> Iterator[Type]:
+        at, number, end = 0, 1, len(data)
         while at < end:
             if at + TYPE.size > end:
                 raise BtfError("BTF types end in the midst of one")
-            name_off, info, value = TYPE.unpack_from(self.types, at)
+            name_off, info, _ = TYPE.unpack_from(data, at)
             kind, vlen = info >> 24 & 0x1F, info & 0xFFFF
             if not 0 < kind < len(KINDS):
                 raise BtfError("BTF type {} is of unknown kind {}".format(number, kind))
@@ -75,7 +81,7 @@ class Blob:
             size = TYPE.size + _FIXED.get(kind, 0) + vlen * _EACH.get(kind, 0)
             if at + size > end:
                 raise BtfError("BTF types end in the midst of one")
-            yield Type(number, at, size, name_off, kind, vlen, bool(info >> 31), value)
+            yield Type(number, data[at : at + size])
             at += size
             number += 1
 
@@ -85,26 +91,22 @@ class Blob:
             raise BtfError("BTF string offset {} is out of range".format(offset))
         return self.strings[offset : self.strings.index(0, offset)].decode("utf-8", "replace")
 
-    def members(self, entry: Type) -> List[Tuple[int, int, int]]:
-        """Name offset, type and bit offset of each member of a struct or union."""
-        start = entry.at + TYPE.size
-        return list(MEMBER.iter_unpack(bytes(self.types[start : start + entry.vlen * MEMBER.size])))
+    def find_all(self, kind: int, name: str) -> List[Type]:
+        """Every type of that kind and name."""
+        offsets, found = set(), []
+        at = self.strings.find(name.encode() + b"\0")
+        while at >= 0:  # strings may share their ends
+            offsets.add(at)
+            at = self.strings.find(name.encode() + b"\0", at + 1)
+        for entry in self.list:
+            if entry.kind == kind and entry.name_off in offsets:
+                found.append(entry)
+        return found
 
     def find(self, kind: int, name: str) -> Optional[Type]:
         """The first type of that kind and name."""
-        offsets = self._offsets_of(name.encode())
-        for entry in self.list:
-            if entry.kind == kind and entry.name_off in offsets:
-                return entry
-        return None
-
-    def _offsets_of(self, name: bytes) -> List[int]:
-        """Everywhere that this string can be read: strings may share their ends."""
-        found, at = [], self.strings.find(name + b"\0")
-        while at >= 0:
-            found.append(at)
-            at = self.strings.find(name + b"\0", at + 1)
-        return found
+        found = self.find_all(kind, name)
+        return found[0] if found else None
 
     def size_of(self, type_id: int) -> int:
         """Bytes of a type; 0 where it has no size."""
@@ -118,7 +120,7 @@ class Blob:
             if entry.kind == PTR:
                 return factor * 8
             if entry.kind == ARRAY:
-                type_id, _, count = struct.unpack_from("<III", self.types, entry.at + TYPE.size)
+                type_id, _, count = struct.unpack_from("<III", entry.data, TYPE.size)
                 factor *= count
             elif entry.kind in _REFERS:
                 type_id = entry.value
@@ -126,40 +128,34 @@ class Blob:
                 break
         return 0
 
-    def set_size(self, entry: Type, size: int) -> None:
-        struct.pack_into("<I", self.types, entry.at + 8, size)
-        self.list[entry.id - 1] = entry._replace(value=size)
-
     def add_string(self, text: str) -> int:
         if text not in self._added:
             self._added[text] = len(self.strings)
             self.strings += text.encode() + b"\0"
         return self._added[text]
 
-    def rename_member(self, entry: Type, index: int, name: str) -> None:
-        struct.pack_into("<I", self.types, entry.at + TYPE.size + index * MEMBER.size, self.add_string(name))
-
-    def _append(self, data: bytes, entry: Type) -> int:
-        self.list.append(entry)
-        self.types += data
-        return entry.id
-
     def add_copy(self, entry: Type, name: str) -> int:
         """Appends a type that is another in all but its name; returns its id."""
-        data = bytearray(self.types[entry.at : entry.at + entry.size])
-        name_off = self.add_string(name)
-        struct.pack_into("<I", data, 0, name_off)
-        new = entry._replace(id=len(self.list) + 1, at=len(self.types), name_off=name_off)
-        return self._append(bytes(data), new)
+        return self._append(struct.pack("<I", self.add_string(name)) + entry.data[4:])
 
-    def add_struct(self, name: str, size: int) -> int:
-        """Appends a struct that has no members; returns its id."""
-        name_off = self.add_string(name)
-        new = Type(len(self.list) + 1, len(self.types), TYPE.size, name_off, STRUCT, 0, False, size)
-        return self._append(TYPE.pack(name_off, STRUCT << 24, size), new)
+    def add_struct(self, kind: int, name: str, size: int, members: Sequence[Tuple[int, int, int]] = ()) -> int:
+        """Appends a struct or union; returns its id."""
+        name_off = self.add_string(name) if name else 0
+        data = TYPE.pack(name_off, kind << 24 | len(members), size)
+        return self._append(data + b"".join(MEMBER.pack(*member) for member in members))
+
+    def _append(self, data: bytes) -> int:
+        self.list.append(Type(len(self.list) + 1, data))
+        return len(self.list)
+
+    def change(self, entry: Type, members: Sequence[Tuple[int, int, int]], size: Optional[int] = None) -> None:
+        """Gives a struct or union other members, in the order of their places, and perhaps another size."""
+        info = int(entry.flag) << 31 | entry.kind << 24 | len(members)
+        ordered = sorted(members, key=lambda member: entry.place(member[2])[0])
+        data = TYPE.pack(entry.name_off, info, entry.value if size is None else size)
+        self.list[entry.id - 1] = Type(entry.id, data + b"".join(MEMBER.pack(*member) for member in ordered))
 
     def pack(self) -> bytes:
-        header = HEADER.pack(
-            MAGIC, 1, 0, HEADER.size, 0, len(self.types), len(self.types), len(self.strings)
-        )
-        return header + bytes(self.types) + bytes(self.strings)
+        types = b"".join(entry.data for entry in self.list)
+        header = HEADER.pack(MAGIC, 1, 0, HEADER.size, 0, len(types), len(types), len(self.strings))
+        return header + types + bytes(self.strings)
