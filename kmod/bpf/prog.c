@@ -91,6 +91,11 @@ static u64 host_ksym_addr(void *host, const char *name)
 	return bc_lookup_symbol(name);
 }
 
+static int host_raw_tp_args(void *host, const char *name)
+{
+	return bc_raw_tp_args(name);
+}
+
 static const struct bc_verifier_ops host_ops = {
 	.map_get = host_map_get,
 	.map_put = host_map_put,
@@ -101,6 +106,7 @@ static const struct bc_verifier_ops host_ops = {
 	.btf_get = host_btf_get,
 	.btf_put = host_btf_put,
 	.ksym_addr = host_ksym_addr,
+	.raw_tp_args = host_raw_tp_args,
 };
 
 /* ---- the object ---- */

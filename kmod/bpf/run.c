@@ -6,11 +6,16 @@
 #include "../maps/maps.h"
 #include "../compat/clock.h"
 #include "../compat/nofault.h"
+#include "../compat/stack_left.h"
+
+/* Interpreter, the deepest helper (output to perf, formatting, a fault on the way) and what the kernel needs below them, in bytes. */
+#define STACK_NEEDED 1536
 
 /* All that one CPU needs to run a program. */
 struct cpu_state {
 	struct bc_run run;
 	u64 runs, misses;
+	unsigned long irq_stack_end;
 	struct bc_exec_area area;
 };
 
@@ -82,6 +87,10 @@ u32 bc_prog_run(struct bc_prog *prog, void *ctx)
 	u64 start;
 	u32 ret;
 
+	if (unlikely(compat_stack_left(cs->irq_stack_end) < STACK_NEEDED)) {
+		bc_prog_count_miss(prog);
+		return 0;
+	}
 	cs->run.prog = prog;
 	cs->run.ctx = ctx;
 	cs->runs++;
@@ -175,8 +184,12 @@ int bc_run_init(void)
 	states = bc_alloc_percpu(NULL, sizeof(struct cpu_state));
 	if (!states)
 		return -ENOMEM;
-	for_each_possible_cpu(cpu)
-		per_cpu(cpu_state, cpu) = bc_percpu_ptr(states, sizeof(struct cpu_state), cpu);
+	for_each_possible_cpu(cpu) {
+		struct cpu_state *cs = bc_percpu_ptr(states, sizeof(*cs), cpu);
+
+		cs->irq_stack_end = compat_irq_stack_end(cpu);
+		per_cpu(cpu_state, cpu) = cs;
+	}
 	return 0;
 }
 
