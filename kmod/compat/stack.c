@@ -32,16 +32,42 @@ static u32 drop_own(unsigned long *entries, u32 cnt)
 	return cnt - own;
 }
 
+/*
+ * Registers that perf made up for a tracepoint hold an instruction pointer and little else: no unwinder can start from them. They have
+ * no flags, which those of a trap never lack.
+ */
+static bool real_regs(const struct pt_regs *regs)
+{
+	return regs->flags & X86_EFLAGS_FIXED;
+}
+
+/* The part of a stack taken here that begins where the event was; all of it when that place is not in it. */
+static u32 start_at(unsigned long ip, unsigned long *entries, u32 cnt)
+{
+	u32 i;
+
+	for (i = 0; i < cnt; i++) {
+		if (entries[i] == ip) {
+			memmove(entries, entries + i, (cnt - i) * sizeof(*entries));
+			return cnt - i;
+		}
+	}
+	return cnt;
+}
+
 #ifdef HAVE_STACK_TRACE_SAVE
 
 u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
 {
-	if (regs) {
+	u32 cnt;
+
+	if (regs && real_regs(regs)) {
 		if (user_mode(regs) || !bc_sym.stack_trace_save_regs)
 			return 0;
 		return bc_sym.stack_trace_save_regs(regs, entries, max, 0);
 	}
-	return drop_own(entries, stack_trace_save(entries, max, 0));
+	cnt = drop_own(entries, stack_trace_save(entries, max, 0));
+	return regs ? start_at(regs->ip, entries, cnt) : cnt;
 }
 
 #else
@@ -51,7 +77,7 @@ u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
 	struct stack_trace trace = { .entries = entries, .max_entries = max };
 	u32 cnt;
 
-	if (!regs) {
+	if (!regs || !real_regs(regs)) {
 		save_stack_trace(&trace);
 	} else {
 		if (user_mode(regs) || !bc_sym.save_stack_trace_regs || max < 2)
@@ -61,8 +87,10 @@ u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
 	cnt = trace.nr_entries;
 	if (cnt && entries[cnt - 1] == ULONG_MAX)
 		cnt--;
-	if (!regs)
-		return drop_own(entries, cnt);
+	if (!regs || !real_regs(regs)) {
+		cnt = drop_own(entries, cnt);
+		return regs ? start_at(regs->ip, entries, cnt) : cnt;
+	}
 	/* Vanilla 3.10 leaves out where the event hit; later kernels start with it. */
 	if (!cnt || entries[0] != regs->ip) {
 		cnt = min(cnt, max - 1);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Maps through bpf(2): the cases of map_cases.py on the module, on every kernel, and on 6.1's own bpf(2)."""
+"""Maps through bpf(2) (map_cases.py) and from programs (map_prog_cases.py): on the module, on every kernel, and on 6.1's own bpf(2)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from vm_plugin import Guest
 HERE = Path(__file__).parent
 
 
-def test_maps(guest: Guest) -> None:
-    result = guest.run(guest.client(["/usr/bin/python3", str(HERE / "map_cases.py")]), timeout=400)
+def run(guest: Guest, script: str, least: int) -> None:
+    result = guest.run(guest.client(["/usr/bin/python3", str(HERE / script)]), timeout=400)
     assert result.returncode == 0, result.stderr
     answers = json.loads(result.stdout)
     wrong = {name: what for name, what in answers.items() if what != "ok"}
     assert not wrong, f"{len(wrong)} of {len(answers)}:\n" + "\n".join(f"{name}:\n{what}" for name, what in wrong.items())
-    assert len(answers) >= 40
+    assert len(answers) >= least
+
+
+def test_maps(guest: Guest) -> None:
+    run(guest, "map_cases.py", 40)
+
+
+def test_maps_in_programs(guest: Guest) -> None:
+    run(guest, "map_prog_cases.py", 16)
