@@ -8,7 +8,7 @@ import random
 import struct
 
 import asm as a
-from programs.case import LOOKUP, PRANDOM, Case, ld_map
+from programs.case import FOR_EACH, LOOKUP, LOOP, PRANDOM, RB_DISCARD, RB_RESERVE, RB_SUBMIT, SCHED_CLS, Case, ld_map
 
 EDGES32 = [0, 1, -1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 40, 47, 48, 63, 64, 127, 128, 255, 256, 0x7FFF, 0x8000, 0xFFFF,
            0x7FFFFFFF, -0x80000000, -0x7FFFFFFF, -2, -8, -16, -48, -64]
@@ -17,6 +17,12 @@ COMPARE = ["eq", "ne", "gt", "ge", "lt", "le", "sgt", "sge", "slt", "sle", "set"
 VALUE_SIZE = 48
 NUMBERS = [0, 1, 2, 3, 4, 5, 7, 8, 9]  # registers that hold numbers; r6 holds the map value
 POINTER = 6
+
+CONTEXT_SLOT = -72  # where the context is kept
+
+# What a generator may use beside arithmetic, branches, maps, the stack and subprograms.
+NEW_ENCODINGS, CALLBACKS, RECORDS, PACKETS = "new encodings", "callbacks", "records", "packets"
+EVERYTHING = frozenset({NEW_ENCODINGS, CALLBACKS, RECORDS, PACKETS})
 
 Item = a.Insn | tuple[a.Insn, ...] | str
 
@@ -174,8 +180,74 @@ class Generator:
                 self.emit(a.alu64_imm(self.rng.choice(("add", "xor", "lsh", "and")), reg, self.rng.randrange(1, 30)))
         self.emit(a.add_imm(counter, 1), a.jmp_imm("lt", counter, self.rng.randrange(2, 6), top))
 
+    def forget(self) -> None:
+        """Numbers for the registers that a call has taken."""
+        self.emit(*[a.mov_imm(reg, self.imm()) for reg in range(1, 6)])
+
+    def step_callback(self) -> None:
+        """A loop over a callback that works on this frame's stack, or on each value of a map."""
+        name, slot = self.label(), -8 * self.rng.randrange(1, 9)
+        each = self.rng.random() < 0.4
+        self.emit(a.st(8, a.R10, slot, self.rng.randrange(8)))
+        self.emit(ld_map(a.R1, "array") if each else a.mov_imm(a.R1, self.rng.choice((0, 1, 2, 10))))
+        self.emit(a.ld_func(a.R2, name))
+        self.emit(a.mov(a.R3, a.R10), a.add_imm(a.R3, slot), a.mov_imm(a.R4, 0), a.call(FOR_EACH if each else LOOP))
+        self.forget()
+        if self.rng.random() < 0.7:
+            self.emit(a.ldx(8, self.number(), a.R10, slot))
+        context, value = (4, 3) if each else (2, 5)
+        body: list[Item] = [a.mov(a.R6, context), a.ldx(8, a.R7, a.R6), a.mov(a.R8, a.R1)]
+        if each:
+            body = [a.ldx(4, a.R8, a.R2), a.mov(a.R9, value), *body[:2]]
+        for _ in range(self.rng.randrange(1, 4)):
+            body += self.rng.choice([
+                [a.alu64_imm(self.rng.choice(("add", "and", "lsh", "rsh")), a.R7, self.rng.choice((1, 2, 7, 8)))],
+                [a.alu64(self.rng.choice(("add", "or", "mov")), a.R7, a.R8)],
+                [a.alu64_imm("and", a.R8, self.rng.choice((7, 31, 40)))],
+                [a.jmp_imm(self.rng.choice(COMPARE), a.R8, self.imm(), 1), a.mov_imm(a.R7, self.rng.randrange(9))],
+                [a.stx(8, a.R6, 0, a.R7)], [a.stx(8, a.R6, 0, a.R8)],
+                [a.add(a.R9, a.R8), a.ldx(8, a.R7, a.R9), a.mov_imm(a.R9, 0)] if each else [],
+            ])
+            if each and body[-1] == a.mov_imm(a.R9, 0):
+                break
+        # A result that depends on r7, which turns with each call, would be walked a million times, in Linux as well.
+        out = [a.mov_imm(a.R0, 0)] if self.rng.random() < 0.6 else [a.mov(a.R0, a.R8), a.alu64_imm("and", a.R0, 1)]
+        self.subprograms += [name, *body, a.stx(8, a.R6, 0, a.R7), *out, a.exit_()]
+
+    def step_record(self) -> None:
+        """A ring buffer record that is filled at places of its own, and given back (mostly)."""
+        size, index, skip = self.rng.choice((8, 16, 24, 40)), self.rng.choice((7, 8, 9)), self.label()
+        self.emit(ld_map(a.R1, "ring"), a.mov_imm(a.R2, size), a.mov_imm(a.R3, 0), a.call(RB_RESERVE))
+        self.emit(a.jmp_imm("eq", a.R0, 0, skip), a.mov(a.R1, a.R0))
+        self.emit(a.mov(a.R2, index), a.alu64_imm("and", a.R2, self.rng.choice((3, 7, 15, 16))), a.mov(a.R3, a.R0))
+        self.emit(a.add(a.R3, a.R2), a.stx(self.rng.choice((1, 2, 4, 8)), a.R3, 0, a.R2))
+        if self.rng.random() < 0.9:
+            self.emit(a.mov_imm(a.R2, 0), a.call(self.rng.choice((RB_SUBMIT, RB_DISCARD))))
+        self.emit(skip, a.mov_imm(a.R0, self.imm()))
+        self.forget()
+
+    def step_packet(self) -> None:
+        """Bytes of a packet at a variable place, after a test of its end that may be wrong."""
+        pointer, end, moved = self.rng.sample((1, 2, 3, 4, 5), 3)
+        index, out = self.rng.choice((7, 8, 9)), self.label()
+        self.emit(a.ldx(8, moved, a.R10, CONTEXT_SLOT), a.ldx(4, pointer, moved, 76), a.ldx(4, end, moved, 80))
+        if self.rng.random() < 0.6:
+            self.emit(a.alu64_imm("and", index, self.rng.choice((7, 31, 63, 255, 0xFFFF))), a.add(pointer, index))
+        reach, size = self.rng.choice((1, 2, 4, 8, 14, 20)), self.rng.choice((1, 2, 4, 8))
+        test = self.rng.choice((("gt", moved, end), ("gt", moved, end), ("ge", moved, end), ("lt", end, moved),
+                                ("le", end, moved), ("lt", moved, end), ("le", moved, end), ("gt", end, moved)))
+        self.emit(a.mov(moved, pointer), a.add_imm(moved, reach), a.jmp(*test, out))
+        off = self.rng.choice((0, 0, reach - size, reach - size, reach - 1, 1, -1))
+        self.emit(a.ldx(size, index, pointer, off) if self.rng.random() < 0.7 else a.st(size, pointer, off, 1))
+        if self.rng.random() < 0.2:
+            self.emit(a.ldx(size, index, moved, -self.rng.randrange(1, 9)))
+        self.emit(out, *[a.mov_imm(reg, self.imm()) for reg in (pointer, end, moved)])
+
     STEPS = ((step_alu, 24), (step_odd_alu, 6), (step_new_alu, 0), (step_jump, 14), (step_bound, 16),
-             (step_map_access, 14), (step_stack_access, 9), (step_spill, 9), (step_call, 3), (step_loop, 2))
+             (step_map_access, 14), (step_stack_access, 9), (step_spill, 9), (step_call, 3), (step_loop, 2),
+             (step_callback, 0), (step_record, 0), (step_packet, 0))
+
+    STRAIGHT = (step_alu, step_odd_alu, step_new_alu, step_map_access, step_stack_access)
 
     def close_labels(self, last: bool = False) -> None:
         still = []
@@ -186,22 +258,24 @@ class Generator:
                 still.append((name, steps - 1))
         self.open = still
 
-    def program(self, new_encodings: bool) -> bytes:
+    def program(self, features: frozenset[str]) -> bytes:
         loads = [(7, 8, 0), (8, 4, 8), (9, 2, 12), (0, 1, 14), (1, 8, 16)]
+        if PACKETS in features:
+            self.emit(a.stx(8, a.R10, CONTEXT_SLOT, a.R1))
         self.emit(
             a.st(4, a.R10, -4, 0), a.mov(a.R2, a.R10), a.add_imm(a.R2, -4), ld_map(a.R1, "array"), a.call(LOOKUP),
             a.jmp_imm("eq", a.R0, 0, "out"), a.mov(POINTER, a.R0),
             *[a.ldx(size, reg, POINTER, off) for reg, size, off in loads],
             *[a.mov_imm(reg, self.imm()) for reg in range(2, 6)],
         )
+        special = {Generator.step_new_alu: NEW_ENCODINGS, Generator.step_callback: CALLBACKS,
+                   Generator.step_record: RECORDS, Generator.step_packet: PACKETS}
         steps = [step for step, _ in self.STEPS]
-        weights = [weight for _, weight in self.STEPS]
-        if new_encodings:
-            weights[2] = 10
+        weights = [10 if special.get(step) in features else weight for step, weight in self.STEPS]
         jumps = 0
         for _ in range(self.rng.randrange(3, 22)):
             step = self.rng.choices(steps, weights)[0]
-            if step in (Generator.step_jump, Generator.step_bound, Generator.step_spill):
+            if step not in self.STRAIGHT:
                 jumps += 1
                 if jumps > 9:  # paths double with each, and tests walk all of them
                     continue
@@ -212,10 +286,10 @@ class Generator:
         return a.asm(*self.code)
 
 
-def make(seed: int, new_encodings: bool = False) -> Case:
+def make(seed: int, features: frozenset[str] = frozenset()) -> Case:
     """The program of a seed."""
-    code = Generator(seed).program(new_encodings)
-    return Case(f"fuzz/{seed}", "fuzz", code)
+    code = Generator(seed).program(features)
+    return Case(f"fuzz/{seed}", "fuzz", code, SCHED_CLS if PACKETS in features else 1)
 
 
 def values(seed: int) -> bytes:

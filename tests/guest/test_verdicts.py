@@ -22,7 +22,7 @@ def answers() -> dict[tuple[str, bool], Any]:
 
 @pytest.mark.parametrize("table", [reject, accept], ids=["reject", "accept"])
 def test_verdicts(guest: Any, answers: dict[tuple[str, bool], Any], table: Any) -> None:
-    key = (guest.kernel, guest.native)
+    key = (str(guest.kernel), guest.native)
     if key not in answers:
         result = guest.run(guest.client([sys.executable, str(SCRIPT), "reject", "accept"]), timeout=300)
         assert result.returncode == 0, result.stderr

@@ -72,11 +72,20 @@ def judge(case: Case) -> list[object]:
     return [name_of(-fd), again.log_text()[-2000:], None]
 
 
+def cases_of(table: str) -> list[Case]:
+    """The cases of a table of tests/programs, or `fuzz:START:COUNT`: random programs by their seeds."""
+    if table.startswith("fuzz:"):
+        from fuzz import gen
+
+        _, start, count = table.split(":")
+        return [gen.make(seed) for seed in range(int(start), int(start) + int(count))]
+    return __import__(f"programs.{table}", fromlist=["CASES"]).CASES
+
+
 def main(tables: list[str]) -> None:
     answers = {}
     for table in tables:
-        module = __import__(f"programs.{table}", fromlist=["CASES"])
-        for case in module.CASES:
+        for case in cases_of(table):
             answers[case.name] = judge(case)
     json.dump(answers, sys.stdout)
 

@@ -48,6 +48,7 @@ struct bcu_load {
 	u32 log_size;
 	bool record;			/* keep the verifier's states, for bcu_run to compare with */
 	bool no_prune;
+	u32 max_verified;		/* give up (E2BIG) after so many instructions; 0: the verifier's own limit */
 };
 
 struct bcu_stats {

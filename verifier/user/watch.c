@@ -82,6 +82,11 @@ void bc_test_env(struct bpf_verifier_env *env)
 	if (!watched)
 		return;
 	env->no_prune = watched_load->no_prune;
+	if (watched_load->max_verified) {
+		/* as if that much had been done already */
+		env->insn_processed = BC_MAX_INSNS - watched_load->max_verified;
+		env->prev_insn_processed = env->insn_processed;
+	}
 	if (watched_load->record) {
 		env->record = record;
 		env->record_arg = watched;

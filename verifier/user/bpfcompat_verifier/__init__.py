@@ -113,7 +113,7 @@ class World:
     def load(
         self, insns: bytes, prog_type: int = 1, *, attach_type: int = 0, flags: int = 0, gpl: bool = True,
         log_level: int = 1, log_size: int = 1 << 20, btf_fd: int = -1, func_info: bytes = b"", line_info: bytes = b"",
-        record: bool = False, no_prune: bool = False,
+        record: bool = False, no_prune: bool = False, max_verified: int = 0,
     ) -> Verdict:
         """Verifies a program. With @record its states are kept, and runs are held against them."""
         buf = ffi.from_buffer(insns)
@@ -126,7 +126,7 @@ class World:
         request.func_info, request.func_info_cnt = functions, len(func_info) // 8
         request.line_info, request.line_info_cnt = lines, len(line_info) // 16
         request.log_level, request.log, request.log_size = log_level, log, log_size if log_level else 0
-        request.record, request.no_prune = record, no_prune
+        request.record, request.no_prune, request.max_verified = record, no_prune, max_verified
         stats = ffi.new("struct bcu_stats *")
         fd = lib.bcu_prog_load(self._world, request, stats)
         text = ffi.string(log).decode(errors="replace") if log_level else ""

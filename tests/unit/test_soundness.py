@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""What the verifier believes is true: random programs that it accepts are run, and each register, each spilled number
+and each access is held against the states that it recorded."""
+
+from __future__ import annotations
+
+import struct
+
+import asm as a
+import pytest
+from fuzz_runner import Tally, try_seed
+from verifier_lib import World
+
+SEEDS = 1200
+CHUNK = 100
+
+
+@pytest.mark.parametrize("start", range(0, SEEDS, CHUNK))
+def test_random_programs(start: int) -> None:
+    tally = Tally()
+    for seed in range(start, start + CHUNK):
+        try_seed(seed, tally)
+    assert not tally.problems, "\n".join(tally.problems[:5])
+    assert tally.accepted >= CHUNK // 5
+    assert tally.refused >= CHUNK // 20
+    assert tally.insns_checked > 1000
+
+
+def test_a_wrong_state_is_noticed() -> None:
+    """A constant that changes behind the verifier's back."""
+    with World() as world:
+        fd = world.map(2, 4, 8, 1, 1 << 7)
+        world.update(fd, bytes(4), struct.pack("<Q", 5))
+        world.freeze(fd)
+        code = a.asm(a.ld_map_value(a.R1, fd), a.ldx(8, a.R0, a.R1), a.mov(a.R2, a.R0), a.exit_())
+        verdict = world.load(code, record=True, no_prune=True)
+        assert verdict.ok, verdict.log
+        assert world.run(verdict.fd).state_violations == 0
+        world.update(fd, bytes(4), struct.pack("<Q", 6))
+        result = world.run(verdict.fd)
+        assert result.state_violations > 0
+        assert "r0 = 0x6 does not fit" in result.message
+
+
+def test_a_wrong_spill_is_noticed() -> None:
+    with World() as world:
+        fd = world.map(2, 4, 8, 1, 1 << 7)
+        world.update(fd, bytes(4), struct.pack("<Q", 5))
+        world.freeze(fd)
+        code = a.asm(a.ld_map_value(a.R1, fd), a.ldx(8, a.R0, a.R1), a.stx(8, a.R10, -8, a.R0), a.mov_imm(a.R0, 0),
+                     a.mov_imm(a.R1, 0), a.exit_())
+        verdict = world.load(code, record=True, no_prune=True)
+        world.update(fd, bytes(4), struct.pack("<Q", 6))
+        result = world.run(verdict.fd)
+        assert result.state_violations == 4  # r0 twice, then the slot alone twice
+
+
+@pytest.mark.parametrize("off", [-8, 48, 44])
+def test_a_wrong_access_is_noticed(off: int) -> None:
+    with World() as world:
+        fd = world.map(2, 4, 48, 4)
+        raw = world.raw(a.asm(a.ld_imm64(a.R1, world.value_address(fd)), a.ldx(8, a.R0, a.R1, off), a.exit_()))
+        result = world.run(raw)
+        # past one value begins the next one: not wrong by itself
+        assert result.mem_violations == (0 if off == 48 else 1)
