@@ -25,7 +25,7 @@ from vm.btf import SHIM, build_btf
 from vm.btf import command as btf_command
 from vm.initramfs import boot_image, build_initramfs
 from vm.kernels import Kernel, find_kernel
-from vm.module import build_module
+from vm.module import build_module, stripped
 from vm.paths import BUILD, REPO
 
 BOOT_TIMEOUT = 180.0
@@ -166,7 +166,7 @@ class VM:
         self._boot(cpus, memory, icount, append)
         try:
             if self._ko:
-                self.put("/run/vm/bpfcompat.ko", self._ko.read_bytes())
+                self.put("/run/vm/bpfcompat.ko", stripped(self._ko).read_bytes())
                 self.load_module(*params)
         except BaseException:
             self.kill()
