@@ -4,6 +4,22 @@
  */
 #include "internal.h"
 
+/* The kind of a type as Linux prints it. */
+static const char *kind_name(const struct bc_btf *btf, u32 id)
+{
+	static const char *const names[NR_BTF_KINDS] = {
+		[BTF_KIND_UNKN] = "UNKNOWN", [BTF_KIND_INT] = "INT", [BTF_KIND_PTR] = "PTR", [BTF_KIND_ARRAY] = "ARRAY",
+		[BTF_KIND_STRUCT] = "STRUCT", [BTF_KIND_UNION] = "UNION", [BTF_KIND_ENUM] = "ENUM", [BTF_KIND_FWD] = "FWD",
+		[BTF_KIND_TYPEDEF] = "TYPEDEF", [BTF_KIND_VOLATILE] = "VOLATILE", [BTF_KIND_CONST] = "CONST",
+		[BTF_KIND_RESTRICT] = "RESTRICT", [BTF_KIND_FUNC] = "FUNC", [BTF_KIND_FUNC_PROTO] = "FUNC_PROTO",
+		[BTF_KIND_VAR] = "VAR", [BTF_KIND_DATASEC] = "DATASEC", [BTF_KIND_FLOAT] = "FLOAT",
+		[BTF_KIND_DECL_TAG] = "DECL_TAG", [BTF_KIND_TYPE_TAG] = "TYPE_TAG", [BTF_KIND_ENUM64] = "ENUM64",
+	};
+	const struct btf_type *t = bc_btf_skip_modifiers(btf, &id);
+
+	return t && BTF_INFO_KIND(t->info) < NR_BTF_KINDS ? names[BTF_INFO_KIND(t->info)] : "UNKNOWN";
+}
+
 static bool is_number(const struct btf_type *t)
 {
 	switch (BTF_INFO_KIND(t->info)) {
@@ -45,6 +61,7 @@ enum arg_kind { ARG_BAD, ARG_NUMBER, ARG_CTX, ARG_MEM };
 
 struct func_arg {
 	enum arg_kind kind;
+	bool pointer;
 	u32 bytes;		/* ARG_MEM */
 	u32 type_id;		/* without modifiers; of what a pointer points to */
 };
@@ -56,6 +73,7 @@ static void classify(struct bpf_verifier_env *env, const struct bc_btf *btf, u32
 	s64 bytes;
 
 	arg->kind = ARG_BAD;
+	arg->pointer = false;
 	arg->bytes = 0;
 	arg->type_id = type_id;
 	if (!t)
@@ -66,6 +84,7 @@ static void classify(struct bpf_verifier_env *env, const struct bc_btf *btf, u32
 	}
 	if (BTF_INFO_KIND(t->info) != BTF_KIND_PTR)
 		return;
+	arg->pointer = true;
 	type_id = t->type;
 	t = bc_btf_skip_modifiers(btf, &type_id);
 	arg->type_id = type_id;
@@ -134,11 +153,52 @@ int bc_global_args_init(struct bpf_verifier_env *env, u32 subprogno, struct bpf_
 			reg->id = ++env->id_gen;
 			break;
 		default:
-			bc_log(env, "Arg#%d type %s in %s() is not supported yet.\n", i, bc_btf_type_name(btf, arg.type_id), name);
+			bc_log(env, "Arg#%d type %s in %s() is not supported yet.\n", i, kind_name(btf, param[i].type), name);
 			return -EINVAL;
 		}
 	}
 	return 0;
+}
+
+/*
+ * Types that do not fit make a function unreliable, no more: what is passed is known from the walk. Linux says so in the log, once a function.
+ */
+void bc_note_arg_types(struct bpf_verifier_env *env, u32 subprogno, const struct bpf_reg_state *regs)
+{
+	const struct bc_btf *btf = env->args->prog_btf;
+	const char *name = "";
+	const struct btf_type *proto = proto_of(env, subprogno, &name);
+	struct bpf_subprog_info *sub = &env->subprogs[subprogno];
+	const struct btf_param *param;
+	struct func_arg arg;
+	u32 i;
+
+	if (!proto || sub->unreliable || !bc_log_needed(&env->log))
+		return;
+	param = (const struct btf_param *)(proto + 1);
+	if (BTF_INFO_VLEN(proto->info) > 5) {
+		bc_log(env, "Function %s has %d > %d args\n", name, BTF_INFO_VLEN(proto->info), 5);
+		sub->unreliable = true;
+	}
+	for (i = 0; i < BTF_INFO_VLEN(proto->info) && !sub->unreliable; i++) {
+		const struct bpf_reg_state *reg = &regs[BPF_REG_1 + i];
+
+		classify(env, btf, param[i].type, &arg);
+		if (arg.kind == ARG_NUMBER) {
+			if (reg->type == SCALAR_VALUE)
+				continue;
+			bc_log(env, "R%d is not a scalar\n", BPF_REG_1 + i);
+		} else if (!arg.pointer) {
+			bc_log(env, "Unrecognized arg#%d type %s\n", i, kind_name(btf, param[i].type));
+		} else if (arg.kind == ARG_CTX) {
+			if (reg->type == PTR_TO_CTX)
+				continue;
+			bc_log(env, "arg#%d expected pointer to ctx, but got PTR\n", i);
+		} else {
+			bc_log(env, "reg type unsupported for arg#%d function %s#%d\n", i, name, env->func_info[subprogno].type_id);
+		}
+		sub->unreliable = true;
+	}
 }
 
 /* The function may read and write all of the memory, or find NULL. */
@@ -194,7 +254,7 @@ int bc_global_args_match(struct bpf_verifier_env *env, u32 subprogno)
 			break;
 		case ARG_CTX:
 			if (reg->type != PTR_TO_CTX) {
-				bc_log(env, "arg#%d expected pointer to ctx, but got %s\n", i, bc_type_str(env, reg->type));
+				bc_log(env, "arg#%d expected pointer to ctx, but got PTR\n", i);
 				return -EINVAL;
 			}
 			err = bc_check_ptr_unmodified(env, reg, regno, false);
@@ -203,7 +263,7 @@ int bc_global_args_match(struct bpf_verifier_env *env, u32 subprogno)
 			err = pass_mem(env, regno, arg.bytes);
 			break;
 		default:
-			bc_log(env, "Unrecognized arg#%d type %s\n", i, bc_btf_type_name(btf, arg.type_id));
+			bc_log(env, "Unrecognized arg#%d type %s\n", i, kind_name(btf, param[i].type));
 			return -EINVAL;
 		}
 		if (err)

@@ -60,6 +60,7 @@ int bc_check_call(struct bpf_verifier_env *env, const struct bpf_insn *insn)
 	}
 	if (env->subprogs[subprogno].is_global && st->curframe + 1 < BC_MAX_CALL_FRAMES)
 		return call_global(env, subprogno);
+	bc_note_arg_types(env, (u32)subprogno, caller->regs);
 	callee = add_frame(env, st, subprogno, &err);
 	if (!callee)
 		return err;

@@ -309,6 +309,7 @@ struct bpf_subprog_info {
 	bool is_callback;	/* sync or async */
 	bool is_async_cb;
 	bool is_global;
+	bool unreliable;	/* its BTF does not describe its arguments */
 	bool reached;		/* some path entered it (fix-up drops those that are not) */
 };
 
@@ -578,6 +579,7 @@ int bc_walk(struct bpf_verifier_env *env);	/* from env->cur at env->insn_idx to 
 /* ---- btf_args.c: global functions ---- */
 
 int bc_global_args_init(struct bpf_verifier_env *env, u32 subprogno, struct bpf_reg_state *regs);
+void bc_note_arg_types(struct bpf_verifier_env *env, u32 subprogno, const struct bpf_reg_state *regs);
 int bc_global_args_match(struct bpf_verifier_env *env, u32 subprogno);
 
 /* ---- prune.c, precision.c ---- */

@@ -53,6 +53,8 @@ static int walk_from(struct bpf_verifier_env *env, u32 subprogno)
 		err = bc_global_args_init(env, subprogno, regs);
 	else
 		bc_reg_pointer(&regs[BPF_REG_1], PTR_TO_CTX);
+	if (!subprogno)
+		bc_note_arg_types(env, 0, regs);
 	if (!err)
 		err = bc_walk(env);
 out:

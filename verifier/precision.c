@@ -408,29 +408,53 @@ int bc_mark_precise(struct bpf_verifier_env *env, u32 regno)
 	return 0;
 }
 
+/* Starts anew in the current state, and adds a register or slot; with the whole log on, one is followed at a time, as Linux shows it. */
+static void begin(struct bpf_verifier_env *env)
+{
+	memset(&env->bt, 0, sizeof(env->bt));
+	env->bt.frame = env->cur->curframe;
+}
+
+static void follow(struct bpf_verifier_env *env, u32 frame, const char *what, s32 which)
+{
+	if (!(env->log.level & BC_LOG_LEVEL2))
+		return;
+	bc_log(env, "frame %d: propagating %s%d\n", frame, what, which);
+	walk_back(env);
+	begin(env);
+}
+
+static void adopt_frame(struct bpf_verifier_env *env, u32 fr, const struct bpf_func_state *old, const struct bpf_func_state *cur)
+{
+	const struct bpf_reg_state *reg, *mine;
+	u32 i;
+
+	for (i = 0; i < BPF_REG_10; i++) {
+		reg = &old->regs[i];
+		if (reg->type != SCALAR_VALUE || !reg->precise || !(old->live.reg_read >> i & 1) || cur->regs[i].type != SCALAR_VALUE)
+			continue;
+		env->bt.regs[fr] |= 1U << i;
+		follow(env, fr, "r", (s32)i);
+	}
+	for (i = 0; i < old->slot_cnt; i++) {
+		reg = bc_spilled_reg(old, i);
+		mine = bc_spilled_reg(cur, i);
+		if (!reg || !mine || reg->type != SCALAR_VALUE || !reg->precise || !(old->live.slot_read >> i & 1) ||
+		    mine->type != SCALAR_VALUE)
+			continue;
+		env->bt.slots[fr] |= 1ULL << i;
+		follow(env, fr, "fp", -(s32)(i + 1) * BC_REG_BYTES);
+	}
+}
+
 /* The current state equals @old: what counted there counts here. */
 int bc_precision_of(struct bpf_verifier_env *env, const struct bpf_verifier_state *old)
 {
-	struct bpf_backtrack *bt = &env->bt;
-	u32 fr, i;
+	u32 fr;
 
-	memset(bt, 0, sizeof(*bt));
-	bt->frame = old->curframe;
-	for (fr = 0; fr <= old->curframe; fr++) {
-		const struct bpf_func_state *f = old->frame[fr], *cur = env->cur->frame[fr];
-
-		for (i = 0; i < BPF_REG_10; i++)
-			if (f->regs[i].type == SCALAR_VALUE && f->regs[i].precise && (f->live.reg_read >> i & 1) &&
-			    cur->regs[i].type == SCALAR_VALUE)
-				bt->regs[fr] |= 1U << i;
-		for (i = 0; i < f->slot_cnt; i++) {
-			const struct bpf_reg_state *reg = bc_spilled_reg(f, i), *mine = bc_spilled_reg(cur, i);
-
-			if (reg && mine && reg->type == SCALAR_VALUE && reg->precise && (f->live.slot_read >> i & 1) &&
-			    mine->type == SCALAR_VALUE)
-				bt->slots[fr] |= 1ULL << i;
-		}
-	}
+	begin(env);
+	for (fr = old->curframe + 1; fr-- > 0;)
+		adopt_frame(env, fr, old->frame[fr], env->cur->frame[fr]);
 	walk_back(env);
 	return 0;
 }
