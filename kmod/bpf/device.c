@@ -26,7 +26,6 @@ static long own_stats(void __user *arg)
 	return copy_to_user(arg, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 
-#ifdef BC_PART_ATTACH
 static long own_set_bpf(void __user *arg)
 {
 	struct bpfcompat_set_bpf s;
@@ -35,9 +34,7 @@ static long own_set_bpf(void __user *arg)
 		return -EFAULT;
 	return bc_perf_event_set_bpf(s.event_fd, s.prog_fd);
 }
-#endif
 
-#ifdef BC_PART_PROGS
 static long own_btf_load(void __user *arg)
 {
 	struct bpfcompat_btf_load l;
@@ -48,7 +45,6 @@ static long own_btf_load(void __user *arg)
 		return -EFAULT;
 	return bc_vmlinux_btf_load(&l);
 }
-#endif
 
 long bc_ioctl(struct file *file, unsigned int request, unsigned long arg)
 {
@@ -61,14 +57,10 @@ long bc_ioctl(struct file *file, unsigned int request, unsigned long arg)
 		return own_version(uarg);
 	case BPFCOMPAT_IOC_STATS:
 		return own_stats(uarg);
-#ifdef BC_PART_ATTACH
 	case BPFCOMPAT_IOC_SET_BPF:
 		return own_set_bpf(uarg);
-#endif
-#ifdef BC_PART_PROGS
 	case BPFCOMPAT_IOC_BTF_LOAD:
 		return own_btf_load(uarg);
-#endif
 	}
 	return -ENOTTY;
 }

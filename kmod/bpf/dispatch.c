@@ -14,7 +14,6 @@ struct command {
 #define CREATOR(number, name, last) [number] = { .handler = bc_cmd_##name, .used = offsetofend(union bpf_attr, last), .creates = true }
 
 static const struct command commands[] = {
-#ifdef BC_PART_MAPS
 	CREATOR(BPF_MAP_CREATE, map_create, map_extra),
 	COMMAND(BPF_MAP_LOOKUP_ELEM, map_lookup_elem, flags),
 	COMMAND(BPF_MAP_UPDATE_ELEM, map_update_elem, flags),
@@ -26,8 +25,6 @@ static const struct command commands[] = {
 	COMMAND(BPF_MAP_LOOKUP_AND_DELETE_BATCH, map_lookup_and_delete_batch, batch.flags),
 	COMMAND(BPF_MAP_UPDATE_BATCH, map_update_batch, batch.flags),
 	COMMAND(BPF_MAP_DELETE_BATCH, map_delete_batch, batch.flags),
-#endif
-#ifdef BC_PART_PROGS
 	CREATOR(BPF_PROG_LOAD, prog_load, core_relo_rec_size),
 	COMMAND(BPF_PROG_BIND_MAP, prog_bind_map, prog_bind_map.flags),
 	COMMAND(BPF_PROG_TEST_RUN, prog_test_run, test.batch_size),
@@ -53,8 +50,6 @@ static const struct command commands[] = {
 	COMMAND(BPF_LINK_DETACH, link_detach, link_detach.link_fd),
 	COMMAND(BPF_ITER_CREATE, iter_create, iter_create.flags),
 	COMMAND(BPF_ENABLE_STATS, enable_stats, enable_stats.type),
-#endif
-	{ .handler = NULL }	/* the table is never empty */
 };
 
 static atomic64_t served = ATOMIC64_INIT(0);

@@ -32,14 +32,10 @@ static const struct bc_subsystem subsystems[] = {
 	{ "objects", bc_objects_init, bc_objects_exit },
 	{ "clock", bc_clock_init, bc_clock_exit },
 	{ "helpers", bc_helpers_init, bc_helpers_exit },
-#ifdef BC_PART_PROGS
 	{ "run", bc_run_init, bc_run_exit },
 	{ "btf", bc_vmlinux_btf_init, bc_vmlinux_btf_exit },
-#endif
-#ifdef BC_PART_ATTACH
 	{ "syscall events", bc_syscall_events_init, bc_syscall_events_exit },
 	{ "attach", bc_attach_init, bc_attach_exit },
-#endif
 	{ "stats", bc_stats_init, bc_stats_exit },
 	{ "device", bc_device_init, bc_device_exit },
 };

@@ -11,9 +11,7 @@ void bc_stats_fill(struct bpfcompat_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
 	stats->commands = bc_commands_served();
-#ifdef BC_PART_PROGS
 	bc_run_totals(&stats->programs_run, &stats->missed);
-#endif
 	stats->memory = bc_memory_total();
 	stats->memory_max = bc_memory_max();
 	stats->maps = bc_objects_alive(BC_OBJ_MAP);

@@ -230,7 +230,8 @@ static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	err = run_repeated(prog, ctx, attr->test.repeat, &retval, &duration);
 	if (err)
 		goto free_ctx;
-	err = data_out(attr, uattr, data + skip, size - skip, retval, duration);
+	memset(data, 0, skip);		/* the header comes back as zeros */
+	err = data_out(attr, uattr, data, size, retval, duration);
 	/* What is told back of the context is what a program may write, and what the caller brought. */
 	ctx->user.len = 0;
 	ctx->user.protocol = 0;

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""Objects' fds, ids, references and privileges (object_cases.py), and what a client that dies leaves behind."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from vm_plugin import Guest
+
+from vm.machine import VM
+
+HERE = Path(__file__).parent
+
+HOLDER = f"""
+import os, struct, sys, time
+sys.path.insert(0, {str(HERE)!r})
+import bpfsys as b
+fd = b.check(b.map_create(b.HASH, 4, 8, 100))
+code = b.ld_imm64(1, 1, fd) + b.RETURN0
+prog = b.check(b.prog_load(code, b.RAW_TRACEPOINT))
+name = b.buf(b"sched_switch\\0")
+link = b.check(b.call(b.RAW_TRACEPOINT_OPEN, struct.pack("<QI", b.addr(name), prog)))
+b.check(b.btf_load(b.btf_blob(b.BTF_INT, b"\\0int\\0")))
+print("holding", flush=True)
+time.sleep(600)
+"""
+
+
+def alive(vm: VM) -> dict[str, int]:
+    text = vm.run("cat /sys/kernel/debug/bpfcompat/stats").check().stdout
+    counters = dict(line.split(": ") for line in text.splitlines())
+    return {name: int(counters[name]) for name in ("maps", "progs", "links", "btfs")}
+
+
+def settled(vm: VM, wanted: dict[str, int]) -> dict[str, int]:
+    """The counts, once they are as wanted or have had time to be."""
+    end = time.monotonic() + 20
+    while (now := alive(vm)) != wanted and time.monotonic() < end:
+        time.sleep(0.2)
+    return now
+
+
+def test_objects(guest: Guest) -> None:
+    result = guest.run(guest.client(["/usr/bin/python3", str(HERE / "object_cases.py")]), timeout=300)
+    assert result.returncode == 0, result.stderr
+    answers = json.loads(result.stdout)
+    wrong = {name: what for name, what in answers.items() if what != "ok"}
+    told = "\n".join(f"{name}:\n{what}" for name, what in wrong.items())
+    assert not wrong, f"{len(wrong)} of {len(answers)}:\n{told}\n{result.stderr}"
+    assert len(answers) >= 14
+
+
+def test_a_killed_client_leaves_nothing_and_a_living_one_holds_the_module(vm: VM) -> None:
+    before = settled(vm, {**alive(vm), "maps": 0, "progs": 0, "links": 0})
+    client = vm.popen(["bpfcompat", "run", "--", "/usr/bin/python3", "-c", HOLDER])
+    client.wait_for("holding", timeout=120)
+    assert alive(vm) == {"maps": 1, "progs": 1, "links": 1, "btfs": before["btfs"] + 1}
+    refused = vm.run(["@rmmod", "bpfcompat"])
+    assert refused.returncode != 0, "unloaded under a client's feet"
+    client.kill()
+    client.wait(30)
+    assert settled(vm, before) == before
+
+
+def test_an_object_fd_takes_the_same_requests(vm: VM) -> None:
+    script = f"""
+import ctypes, fcntl, os, struct, sys
+sys.path.insert(0, {str(HERE)!r})
+import bpfsys as b
+fd = b.check(b.map_create(b.ARRAY, 4, 8, 4))
+request = lambda cmd, size: 3 << 30 | size << 16 | 0xBF << 8 | cmd
+attr = bytearray(b.map_attr(b.ARRAY, 4, 8, 4))
+other = fcntl.ioctl(fd, request(b.MAP_CREATE, len(attr)), attr)
+assert other > fd, other
+os.setresuid(65534, 65534, 65534)
+try:
+    fcntl.ioctl(fd, request(b.MAP_CREATE, len(attr)), attr)
+    sys.exit("an fd from better days gave a map")
+except PermissionError:
+    pass
+"""
+    result = vm.run(["bpfcompat", "run", "--", "/usr/bin/python3", "-c", script], timeout=60)
+    assert result.returncode == 0, result.stderr
