@@ -3,6 +3,7 @@
  * Raw tracepoints: a program at a tracepoint of the kernel or of a module, which gets the tracepoint's arguments as they are.
  */
 #include "attach.h"
+#include "../compat/raw_tp_args.h"
 #include <linux/kallsyms.h>
 #include <linux/tracepoint.h>
 
@@ -24,6 +25,7 @@ static struct tracepoint *find_tracepoint(const char *name)
 struct raw_args {
 	u32 count;
 	u64 mask[MAX_ARGS];	/* bits of each: the rest of a register that holds a smaller argument is garbage */
+	const struct compat_raw_tp_args *form;	/* in which the program gets them; NULL: as they are */
 };
 
 struct raw_tp_link {
@@ -102,6 +104,7 @@ static void find_args(struct raw_args *args, const struct tracepoint *tp, const 
 	s64 size;
 	u32 i;
 
+	args->form = compat_raw_tp_args(name);
 	memset(args->mask, 0xff, sizeof(args->mask));
 	args->count = min_t(u32, untyped_count(tp), MAX_ARGS);
 	if (!proto || !BTF_INFO_VLEN(proto->info) || BTF_INFO_VLEN(proto->info) > MAX_ARGS + 1)
@@ -115,6 +118,11 @@ static void find_args(struct raw_args *args, const struct tracepoint *tp, const 
 	}
 }
 
+static u32 program_args(const struct raw_args *args)
+{
+	return args->form ? args->form->count : args->count;
+}
+
 int bc_raw_tp_args(const char *name)
 {
 	const struct tracepoint *tp = find_tracepoint(name);
@@ -123,7 +131,7 @@ int bc_raw_tp_args(const char *name)
 	if (!tp)
 		return -ENOENT;
 	find_args(&args, tp, name);
-	return args.count;
+	return program_args(&args);
 }
 
 /* ---- probes: one for each number of arguments, since only so many were passed ---- */
@@ -139,6 +147,8 @@ static void run(struct raw_tp_link *rl, u64 *args)
 	}
 	for (i = 0; i < rl->args.count; i++)
 		args[i] &= rl->args.mask[i];
+	if (rl->args.form)
+		rl->args.form->translate(args);
 	this_run = bc_this_run();
 	this_run->regs = bc_caller_regs();
 	this_run->func_ip = 0;
@@ -302,7 +312,7 @@ int bc_raw_tp_open(const char *name, struct bc_prog *prog, struct bc_link **link
 	rl->probe = probes[rl->args.count];
 	strlcpy(rl->name, name, sizeof(rl->name));
 	err = -EINVAL;
-	if (prog->v.max_ctx_offset > rl->args.count * sizeof(u64))
+	if (prog->v.max_ctx_offset > program_args(&rl->args) * sizeof(u64))
 		goto free;
 	err = -ENOENT;
 	if (!pin_owner(rl))
