@@ -5,8 +5,14 @@
  */
 #include "helpers.h"
 #include "../compat/nofault.h"
+#include "../compat/virtual_field.h"
 
 typedef int (*read_fn)(void *dst, const void *src, size_t size);
+
+static inline int read_kernel(void *dst, const void *src, size_t size)
+{
+	return compat_virtual_field(dst, src, size) ? 0 : compat_read_kernel(dst, src, size);
+}
 
 static __always_inline u64 read_block(read_fn read, u64 dst, u64 size, u64 src)
 {
@@ -60,7 +66,7 @@ static inline bool is_user_address(u64 addr)
 BC_HELPER(probe_read)
 {
 	return is_user_address(r3) ? read_block(compat_read_user, r1, r2, r3) :
-				     read_block(compat_read_kernel, r1, r2, r3);
+				     read_block(read_kernel, r1, r2, r3);
 }
 
 BC_HELPER(probe_read_str)
@@ -71,7 +77,7 @@ BC_HELPER(probe_read_str)
 
 BC_HELPER(probe_read_kernel)
 {
-	return read_block(compat_read_kernel, r1, r2, r3);
+	return read_block(read_kernel, r1, r2, r3);
 }
 
 BC_HELPER(probe_read_kernel_str)
