@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -115,7 +116,7 @@ static void do_open(char **arg)
 	unlink(arg[0]);
 }
 
-/* exit COMM CODE SIGNAL */
+/* exit COMM CODE SIGNAL: the second child lives for 300 ms. */
 static void do_exit(char **arg)
 {
 	pid_t pid = child();
@@ -129,6 +130,7 @@ static void do_exit(char **arg)
 		for (;;)
 			pause();
 	}
+	nap(300);
 	kill(pid, atoi(arg[1]));
 	reap(pid);
 	printf("killed=%d\n", pid);
@@ -208,6 +210,31 @@ static void do_connect(char **arg)
 	must(connect(client, (struct sockaddr *)&addr, sizeof(addr)), "connect");
 }
 
+/* inet6 COMM ADDRESS PORT: gives the loopback device the address, binds a UDP socket to it, and connects there by TCP. */
+static void do_inet6(char **arg)
+{
+	struct {
+		struct in6_addr addr;
+		unsigned int prefix;
+		int index;
+	} req = { .prefix = 128, .index = 1 };
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons((unsigned short)atoi(arg[1])) };
+	int datagram = (int)must(socket(AF_INET6, SOCK_DGRAM, 0), "socket");
+	int server = (int)must(socket(AF_INET6, SOCK_STREAM, 0), "socket");
+	int client = (int)must(socket(AF_INET6, SOCK_STREAM, 0), "socket"), one = 1;
+
+	loopback_up();
+	if (inet_pton(AF_INET6, arg[0], &req.addr) != 1)
+		die(arg[0]);
+	must(ioctl(datagram, SIOCSIFADDR, &req), "SIOCSIFADDR");
+	addr.sin6_addr = req.addr;
+	must(setsockopt(datagram, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), "setsockopt");
+	must(bind(datagram, (struct sockaddr *)&addr, sizeof(addr)), "bind");
+	must(bind(server, (struct sockaddr *)&addr, sizeof(addr)), "bind");
+	must(listen(server, 1), "listen");
+	must(connect(client, (struct sockaddr *)&addr, sizeof(addr)), "connect");
+}
+
 /* vfs COMM DIR CREATES FSYNCS OPENS */
 static void do_vfs(char **arg)
 {
@@ -266,6 +293,18 @@ static void do_sleep(char **arg)
 	getrusage(RUSAGE_SELF, &after);
 	printf("pid=%d\nswitches=%ld\n", getpid(),
 	       after.ru_nvcsw - before.ru_nvcsw + after.ru_nivcsw - before.ru_nivcsw);
+}
+
+/* select COMM MILLISECONDS COUNT */
+static void do_select(char **arg)
+{
+	long i;
+
+	for (i = atol(arg[1]); i > 0; i--) {
+		struct timeval tv = { atoi(arg[0]) / 1000, atoi(arg[0]) % 1000 * 1000 };
+
+		must(select(0, NULL, NULL, NULL, &tv), "select");
+	}
 }
 
 /* file COMM PATH WRITES READS: of 2 KiB and 1 KiB. */
@@ -353,7 +392,7 @@ static const struct {
 	{ "mount", 2, do_mount }, { "syscall", 2, do_syscall }, { "signal", 1, do_signal }, { "bind", 1, do_bind },
 	{ "connect", 1, do_connect }, { "vfs", 4, do_vfs },   { "cache", 3, do_cache },   { "statfs", 2, do_statfs },
 	{ "sleep", 2, do_sleep }, { "file", 3, do_file },     { "fork", 1, do_fork },	  { "udp", 1, do_udp },
-	{ "disk", 2, do_disk },	  { "mkdir", 2, do_mkdir }, { "none", 0, do_none },
+	{ "disk", 2, do_disk },	  { "select", 2, do_select }, { "inet6", 2, do_inet6 }, { "mkdir", 2, do_mkdir }, { "none", 0, do_none },
 };
 
 int main(int argc, char **argv)

@@ -71,6 +71,8 @@ def exitsnoop(vm: VM) -> Case:
             (killed, own, killed, "signal", str(sig.value), f"({signal.strsignal(sig)})".split()[0], *_rest(sig)),
         ]
         assert [(row[0], row[3]) for row in rows[2:]] == [(own, "0")]
+        ages = {row[1]: float(row[4]) for row in said.rows(name)}
+        assert 0.25 <= ages[killed] < 5 and ages[exited] < ages[killed] <= ages[own] < 10, ages
         return rows
 
     def _rest(sig: signal.Signals) -> list[str]:
@@ -152,6 +154,35 @@ def tcpconnect(vm: VM) -> Case:
     return Case(["tcpconnect"], ["connect", name, port], check, symbols=["tcp_v4_connect", "tcp_v6_connect"])
 
 
+def _address() -> str:
+    return "fd00::" + ":".join(f"{random.randint(0x1000, 0xFFFF):x}" for _ in range(4))
+
+
+def bindsnoop_v6(vm: VM) -> Case:
+    """UDP and TCP: where IPv6 addresses are in a struct of their own, they are in other places for the two."""
+    name, port, address = word(), random.randint(10000, 60000), _address()
+
+    def check(said: Said, facts: dict[str, str]) -> object:
+        rows = said.rows(facts["self"])
+        assert rows == [
+            [facts["self"], name, "0", "UDP", "...R.", "0", str(port), address],
+            [facts["self"], name, "0", "TCP", ".....", "0", str(port), address],
+        ]
+        return rows
+
+    return Case(["bindsnoop"], ["inet6", name, address, port], check, symbols=["inet_bind", "inet6_bind"])
+
+
+def tcpconnect_v6(vm: VM) -> Case:
+    name, port, address = word(), random.randint(10000, 60000), _address()
+
+    def check(said: Said, facts: dict[str, str]) -> object:
+        assert said.rows(facts["self"]) == [[facts["self"], name, "6", address, address, str(port)]]
+        return said.rows(facts["self"])
+
+    return Case(["tcpconnect"], ["inet6", name, address, port], check, symbols=["tcp_v4_connect", "tcp_v6_connect"])
+
+
 def vfsstat(vm: VM) -> Case:
     creates, opens = random.randint(200, 900), random.randint(200, 900)
 
@@ -195,15 +226,17 @@ def funclatency(vm: VM) -> Case:
 
 
 def funclatency_time(vm: VM) -> Case:
-    """The times themselves: sleeps of 70 ms are in no bucket below 65 ms."""
+    """The times themselves: waits of 70 ms are in no bucket below 65 ms."""
     count = random.randint(5, 9)
 
     def check(said: Said, facts: dict[str, str]) -> object:
-        slow = sum(n for low, n in histograms(said.stdout).get("", {}).items() if low >= 65536)
-        assert count <= slow <= count + 3
+        found = histograms(said.stdout).get("", {})
+        assert sum(n for low, n in found.items() if low >= 65536) == sum(found.values()) == count
         return True
 
-    return Case(["funclatency", "-u", "hrtimer_nanosleep"], ["sleep", "sleeper", 70, count], check)
+    # Nothing else here calls select(): a function that others run while it is patched can make Debian's QEMU 7.2 loop
+    # for ever in a translation that still has the breakpoint.
+    return Case(["funclatency", "-u", "core_sys_select"], ["select", "waiter", 70, count], check)
 
 
 def filetop(vm: VM) -> Case:
@@ -282,8 +315,8 @@ def biolatency(vm: VM) -> Case:
 
 
 CASES = [
-    execsnoop, opensnoop, exitsnoop, statsnoop, mountsnoop, syscount, sigsnoop, bindsnoop, tcpconnect, vfsstat,
-    cachestat, funclatency, funclatency_time, filetop, slabratetop, runqlat, softirqs, hardirqs, biolatency,
+    execsnoop, opensnoop, exitsnoop, statsnoop, mountsnoop, syscount, sigsnoop, bindsnoop, bindsnoop_v6, tcpconnect, tcpconnect_v6,
+    vfsstat, cachestat, funclatency, funclatency_time, filetop, slabratetop, runqlat, softirqs, hardirqs, biolatency,
 ]  # fmt: skip
 TRACING = "/sys/kernel/debug/tracing"
 _lacking: dict[tuple[str, str], list[str]] = {}
