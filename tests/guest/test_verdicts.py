@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from programs import accept, reject
+from programs.btf_bad import BAD
 
 SCRIPT = Path(__file__).with_name("verdicts.py")
 
@@ -20,18 +21,33 @@ def answers() -> dict[tuple[str, bool], Any]:
     return {}
 
 
-@pytest.mark.parametrize("table", [reject, accept], ids=["reject", "accept"])
-def test_verdicts(guest: Any, answers: dict[tuple[str, bool], Any], table: Any) -> None:
+def ask(guest: Any, answers: dict[tuple[str, bool], Any]) -> Any:
     key = (str(guest.kernel), guest.native)
     if key not in answers:
-        result = guest.run(guest.client([sys.executable, str(SCRIPT), "reject", "accept"]), timeout=300)
+        result = guest.run(guest.client([sys.executable, str(SCRIPT), "reject", "accept", "btf"]), timeout=300)
         assert result.returncode == 0, result.stderr
         answers[key] = json.loads(result.stdout)
+    return answers[key]
+
+
+def test_malformed_btf(guest: Any, answers: dict[tuple[str, bool], Any]) -> None:
+    said = ask(guest, answers)
+    wrong = []
+    for name, error, message, _ in BAD:
+        got, log, _ = said[f"btf/{name}"]
+        if got != error or message not in log:
+            wrong.append(f"{name}: {got}, want {error} {message!r}: {log[-300:]}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("table", [reject, accept], ids=["reject", "accept"])
+def test_verdicts(guest: Any, answers: dict[tuple[str, bool], Any], table: Any) -> None:
+    said = ask(guest, answers)
     wrong = []
     for case in table.CASES:
         if guest.native and case.native_differs:
             continue
-        error, log, value = answers[key][case.name]
+        error, log, value = said[case.name]
         # A kernel of 3.10's age has no struct bpf_map in its BTF: what needs that is refused there for want of it.
         if case.needs_btf and not guest.native and error in ("ENOTSUPP", "EINVAL"):
             continue

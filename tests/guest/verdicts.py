@@ -15,6 +15,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")
 
 import bpfsys as b  # noqa: E402
 from programs.btf import lock_btf  # noqa: E402
+from programs.btf_bad import BAD, blob_of  # noqa: E402
 from programs.case import Case, MapSpec  # noqa: E402
 
 _maps: dict[str, int] = {}
@@ -82,9 +83,19 @@ def cases_of(table: str) -> list[Case]:
     return __import__(f"programs.{table}", fromlist=["CASES"]).CASES
 
 
+def judge_btf(blob: bytes) -> list[object]:
+    log = b.buf(1 << 16)
+    fd = b.btf_load(blob, log_level=1, log=log)
+    if fd >= 0:
+        os.close(fd)
+    return [name_of(-fd) if fd < 0 else "", log.value.decode(errors="replace")[-1000:], None]
+
+
 def main(tables: list[str]) -> None:
     answers = {}
-    for table in tables:
+    if "btf" in tables:
+        answers.update({f"btf/{name}": judge_btf(blob_of(make)) for name, _, _, make in BAD})
+    for table in [table for table in tables if table != "btf"]:
         for case in cases_of(table):
             answers[case.name] = judge(case)
     json.dump(answers, sys.stdout)
