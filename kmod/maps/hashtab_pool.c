@@ -148,23 +148,27 @@ static u32 most_elems(const struct bc_htab *htab)
 /* Enough for a burst of new keys until the work item has run. */
 static u32 first_elems(const struct bc_htab *htab)
 {
-	return max_t(u32, 32 * num_possible_cpus(), min_t(u32, 4096, (256 << 10) / htab->elem_size));
+	return max_t(u32, 32 * num_possible_cpus(), min_t(u32, 4096, (1 << 20) / htab->elem_size));
 }
 
 void htab_pool_grow(struct bc_htab *htab)
 {
 	struct htab_chunk *chunk;
-	u32 cnt;
+	u32 cnt, low;
+	bool small;
 
 	if (htab->prealloc || htab->lru || atomic_read(&htab->spare) >= (int)READ_ONCE(htab->low))
 		return;
 	mutex_lock(&htab->grow_lock);
-	cnt = min(max(htab->total / 2, first_elems(htab)), most_elems(htab) - htab->total);
+	/* Small maps double; of a large one, half as much again is enough of a stock. */
+	small = (u64)htab->total * htab->elem_size < 8 << 20;
+	cnt = min(max(small ? htab->total : htab->total / 2, first_elems(htab)), most_elems(htab) - htab->total);
 	if (cnt && atomic_read(&htab->spare) < (int)htab->low) {
 		chunk = make_chunk(htab, cnt);
 		if (chunk) {
 			htab->total += cnt;
-			WRITE_ONCE(htab->low, htab->total == most_elems(htab) ? 0 : max_t(u32, htab->total / 4, 16 * num_possible_cpus()));
+			low = max_t(u32, small ? htab->total / 2 : htab->total / 4, 16 * num_possible_cpus());
+			WRITE_ONCE(htab->low, htab->total == most_elems(htab) ? 0 : low);
 			spread(htab, chunk, 0);
 		}
 	}
@@ -178,7 +182,8 @@ static void grow_work(struct work_struct *work)
 
 static void grow_irq(struct irq_work *work)
 {
-	schedule_work(&container_of(work, struct bc_htab, grow_irq)->grow_work);
+	/* on any CPU: this one may be busy with the very programs that want elements */
+	queue_work(system_unbound_wq, &container_of(work, struct bc_htab, grow_irq)->grow_work);
 }
 
 void htab_pool_prepare(struct bc_htab *htab)

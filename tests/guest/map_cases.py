@@ -22,6 +22,7 @@ import bpfsys as b
 CASES = {}
 NCPU = None  # possible CPUs
 PAGE = 4096
+QUEUE, STACK = 22, 23
 EBADF, EPERM, EINVAL = -errno.EBADF, -errno.EPERM, -errno.EINVAL
 ENOENT, EEXIST, E2BIG, EBUSY = -errno.ENOENT, -errno.EEXIST, -errno.E2BIG, -errno.EBUSY
 ENOTSUPP, ENOSPC, EFAULT, EACCES = -524, -errno.ENOSPC, -errno.EFAULT, -errno.EACCES
@@ -693,6 +694,41 @@ def ring_buffer_mapping():
         same(m.freeze(), EBUSY)
         consumer.close()
         producer.close()
+
+
+# ---- queues and stacks
+
+
+@case
+def queue_and_stack():
+    for kind, order in ((QUEUE, (2, 3, 4)), (STACK, (4, 3, 2))):
+        with Map(kind, 0, 8, 3) as m:
+            same(b.call(b.MAP_LOOKUP_ELEM, b.elem_attr(m.fd, None, b.buf(8))), ENOENT)
+
+            def push(value, flags=0):
+                return b.call(b.MAP_UPDATE_ELEM, b.elem_attr(m.fd, None, b.buf(v64(value)), flags))
+
+            def take(cmd):
+                value = b.buf(8)
+                result = b.call(cmd, b.elem_attr(m.fd, None, value))
+                return value.raw[:8] if result == 0 else result
+
+            same([push(i) for i in range(1, 5)], [0, 0, 0, E2BIG])
+            same(push(4, b.EXIST), 0, "replaces the oldest")
+            same(push(4, b.NOEXIST), EINVAL)
+            same(push(4, 3), EINVAL)
+            same(take(b.MAP_LOOKUP_ELEM), v64(order[0]))
+            same([take(b.MAP_LOOKUP_AND_DELETE_ELEM) for _ in range(4)], [*map(v64, order), ENOENT])
+            for i in range(20):
+                same(push(i), 0)
+                same(take(b.MAP_LOOKUP_AND_DELETE_ELEM), v64(i))
+            same(b.call(b.MAP_DELETE_ELEM, b.elem_attr(m.fd, None)[:16]), EINVAL)
+            same(b.call(b.MAP_GET_NEXT_KEY, b.elem_attr(m.fd, None, b.buf(8))[:24]), EINVAL)
+            same(m.put(k32(1), v64(1)), EINVAL, "with a key")
+        same(b.map_create(kind, 4, 8, 3), EINVAL)
+        same(b.map_create(kind, 0, 0, 3), EINVAL)
+        same(b.map_create(kind, 0, 8, 0), EINVAL)
+        same(b.map_create(kind, 0, 8, 3, b.F_NO_PREALLOC), EINVAL)
 
 
 # ---- many at once

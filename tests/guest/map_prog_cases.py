@@ -184,6 +184,42 @@ def burst_of_new_keys():
 
 
 @case
+def growth_by_a_program():
+    """Far more new keys than are ever kept in stock, one a run."""
+    with Map(b.HASH, 4, 256, 20000, b.F_NO_PREALLOC) as m, Map(b.ARRAY, 4, 256, 1) as state:
+        code = [
+            *key_on_stack(0), ld_map(R1, state.fd), call(LOOKUP), jmp_imm("eq", R0, 0, "out"), mov(R6, R0),
+            ldx(8, R8, R6), add_imm(R8, 1), stx(8, R6, 0, R8), stx(4, R10, -4, R8),
+            ld_map(R1, m.fd), mov(R2, R10), add_imm(R2, -4), mov(R3, R6), mov_imm(R4, 0), call(UPDATE),
+            jmp_imm("eq", R0, 0, "out"), ldx(8, R1, R6, 8), add_imm(R1, 1), stx(8, R6, 8, R1),
+            "out", mov_imm(R0, 0), exit_(),
+        ]  # fmt: skip
+        with Prog(*code) as prog:
+            for _ in range(60):
+                prog.run(100)
+                time.sleep(0.01)
+        tried, failed = struct.unpack("<QQ", state.get(k32(0))[:16])
+        same((tried, failed), (6000, 0))
+
+
+@case
+def queue_and_stack_from_a_program():
+    for kind in (map_cases.QUEUE, map_cases.STACK):
+        with Map(kind, 0, 8, 2) as m, Map(b.ARRAY, 4, 8, 8) as results:
+            code = []
+            for i in range(3):
+                code += [st(8, R10, -24, 70 + i), ld_map(R1, m.fd), mov(R2, R10), add_imm(R2, -24), mov_imm(R3, 0), call(87)]
+                code += store_result(results, i)
+            for i, helper in enumerate((89, 88, 88, 88)):
+                code += [ld_map(R1, m.fd), mov(R2, R10), add_imm(R2, -24), call(helper), ldx(8, R0, R10, -24)]
+                code += store_result(results, 3 + i)
+            with Prog(*code, mov_imm(R0, 0), exit_()) as prog:
+                prog.run()
+            order = [70, 70, 71] if kind == map_cases.QUEUE else [71, 71, 70]
+            same([s32(results.get(k32(i))) for i in range(7)], [0, 0, E2BIG, *order, 0])
+
+
+@case
 def lookup_is_a_use():
     os.sched_setaffinity(0, {0})
     with Map(b.LRU_HASH, 4, 8, 256) as m:

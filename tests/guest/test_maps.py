@@ -21,8 +21,8 @@ def run(guest: Guest, script: str, least: int) -> None:
 
 
 def test_maps(guest: Guest) -> None:
-    run(guest, "map_cases.py", 40)
+    run(guest, "map_cases.py", 44)
 
 
 def test_maps_in_programs(guest: Guest) -> None:
-    run(guest, "map_prog_cases.py", 16)
+    run(guest, "map_prog_cases.py", 18)
