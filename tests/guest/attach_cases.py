@@ -620,6 +620,68 @@ def case_suppressed_samples():
     return out
 
 
+def case_race():
+    """Attached and detached over and over while other processes keep hitting; the harness reads the kernel log."""
+    seen = Seen()
+    hammers = []
+    for cpu in range(CPUS):
+        pid = os.fork()
+        if not pid:
+            os.sched_setaffinity(0, {cpu})
+            while True:
+                libc.syscall(SYS_GETPGID, 0)
+                libc.prctl(PR_SET_NAME, b"hammer")
+        hammers.append(pid)
+    kprobe_prog = program(seen, b.KPROBE, mine=False)
+    trace_prog = program(seen, b.TRACEPOINT, mine=False)
+    raw_prog = program(seen, b.RAW_TRACEPOINT, mine=False)
+    results = set()
+    for _ in range(5):
+        events = [kprobe(PGID_NAME), kprobe(PGID_NAME, ret=1)]
+        results.update(set_bpf(event, kprobe_prog) for event in events)
+        for name in ("task/task_rename", "syscalls/sys_enter_getpgid", "sched/sched_switch"):
+            events.append(tracepoint(name))
+            results.add(set_bpf(events[-1], trace_prog))
+        link = link_create(kprobe_prog, kprobe(PGID_NAME))
+        events += [raw_tp_open("sched_switch", raw_prog), raw_tp_open("sys_enter", raw_prog), link]
+        results.update(min(event, 0) for event in events)
+        random.shuffle(events)
+        for event in events:
+            os.close(event)
+    hit = sum(seen.hits()) > 0
+    for pid in hammers:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    seen.clear()
+    act()
+    return {"results": sorted(results), "hit": hit, "after": sum(seen.hits())}
+
+
+def wait_nmi():
+    """A program at the tracepoint of the NMI handler writes to a perf buffer, while one at system calls does so too."""
+    out = perf_open(SOFTWARE, BPF_OUTPUT, cpu=0, sample_type=SAMPLE_RAW, wakeup=1)
+    ring = mmap.mmap(out, 9 * 4096)
+    array = b.check(b.map_create(b.PERF_EVENT_ARRAY, 4, 4, CPUS))
+    b.check(b.update(array, struct.pack("<I", 0), struct.pack("<I", out)))
+    ioctl(out, IOC_ENABLE)
+    body = [
+        *[a.st(8, R10, off, 7) for off in (-16, -8)],
+        *[a.mov(R1, R6), a.ld_map(R2, array), a.ld_imm64(R3, 0xFFFFFFFF), a.mov(R4, R10), a.add_imm(R4, -16)],
+        *[a.mov_imm(R5, 16), a.call(25), a.stx(8, R7, 32, R0)],
+    ]
+    nmi, calls = Seen(), Seen()
+    events = [tracepoint("nmi/nmi_handler"), kprobe(PGID_NAME)]
+    attached = [
+        set_bpf(events[0], program(nmi, b.TRACEPOINT, body, mine=False)),
+        set_bpf(events[1], program(calls, b.KPROBE, body, mine=False)),
+    ]
+    print("ready", attached, flush=True)
+    end = time.time() + 30
+    while time.time() < end and sum(nmi.hits()) < 5:
+        act()
+    print("hits", sum(nmi.hits()) >= 5, sum(calls.hits()) > 0, len(records(ring, 8)) > 0, flush=True)
+
+
 def case_module_text():
     """The module's own functions can't be probed through its PMU, nor get programs where the PMU is the kernel's."""
     names = symbols("bc_prog_run", "bc_run_begin")
@@ -636,6 +698,9 @@ def case_module_text():
 def main():
     out = {}
     wanted = sys.argv[1:]
+    if wanted == ["wait_nmi"]:
+        wait_nmi()
+        return
     for name, case in sorted(globals().items()):
         if not name.startswith("case_") or (wanted and name[5:] not in wanted):
             continue

@@ -9,6 +9,7 @@ what Linux 6.1 answered on two CPUs; the native run proves that it still does. T
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +45,16 @@ def test_attach(guest: Guest, case: str) -> None:
 def test_own_text_is_refused(guest: Guest) -> None:
     # The kernel's own programs may go there: it does not know what must not be probed.
     assert answers(guest)["module_text"] == (0 if guest.native else EINVAL)
+
+
+def test_nmi(guest: Guest) -> None:
+    """Programs in an NMI, whatever it interrupted."""
+    if not guest.run("ls -d /sys/kernel/*/events/nmi/nmi_handler /sys/kernel/*/*/events/nmi/nmi_handler").stdout:
+        pytest.skip("this kernel has no tracepoint nmi:nmi_handler")
+    waiting = guest.popen(guest.client(["/usr/bin/python3", str(HERE / "attach_cases.py"), "wait_nmi"]))
+    waiting.wait_for(r"ready \[0, 0\]")
+    for _ in range(40):
+        guest.vm.inject_nmi()
+        time.sleep(0.05)
+    assert waiting.wait(60).returncode == 0
+    assert "hits True True True" in waiting.stdout
