@@ -175,7 +175,7 @@ static int array_mmap(struct bc_map *map, struct vm_area_struct *vma)
 
 	if (!(map->desc.flags & BPF_F_MMAPABLE))
 		return -EINVAL;
-	if ((u64)vma->vm_pgoff * PAGE_SIZE + (vma->vm_end - vma->vm_start) > PAGE_ALIGN((u64)map->desc.max_entries * array->stride))
+	if (!bc_vma_fits(vma, PAGE_ALIGN((u64)array->bytes) >> PAGE_SHIFT))
 		return -EINVAL;
 	return remap_vmalloc_range(vma, array->data, vma->vm_pgoff);
 }

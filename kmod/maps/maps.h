@@ -116,6 +116,17 @@ static inline void bc_unlock_irqrestore(struct bc_lock *lock, unsigned long flag
 	local_irq_restore(flags);
 }
 
+/*
+ * Does the mapping lie within @pages, the first of which stands at offset 0? To be asked before remap_vmalloc_range(), whose own check
+ * overflows on vanilla 3.10, and on CentOS 7 lets the guard page behind the memory through.
+ */
+static inline bool bc_vma_fits(const struct vm_area_struct *vma, unsigned long pages)
+{
+	unsigned long len = (vma->vm_end - vma->vm_start) >> PAGE_SHIFT;
+
+	return vma->vm_pgoff <= pages && len <= pages - vma->vm_pgoff;
+}
+
 /* ---- operations that many types answer alike ---- */
 
 /* Programs' look-up in a map that they may not read (the verifier lets none through): NULL. */

@@ -125,6 +125,8 @@ static int ringbuf_mmap(struct bc_map *map, struct vm_area_struct *vma)
 		if (vma->vm_pgoff || vma->vm_end - vma->vm_start != PAGE_SIZE)
 			return -EPERM;
 	}
+	if (!bc_vma_fits(vma, 2 + 2 * (map->desc.max_entries >> PAGE_SHIFT)))
+		return -EINVAL;
 	return remap_vmalloc_range(vma, ringbuf_of(map)->mapping, vma->vm_pgoff + 1);
 }
 

@@ -170,6 +170,11 @@ def array_mapping_limits():
         fails(m, 8192, errno.EINVAL, offset=4096)
         fails(m, 4096, errno.EINVAL, flags=mmap.MAP_PRIVATE)
         mmap.mmap(m.fd, 4096, offset=4096).close()
+        # an offset that overflows together with the length
+        raw = b._libc.mmap
+        raw.argtypes, raw.restype = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long], ctypes.c_long
+        for offset in (-4096, -8192):
+            same((raw(None, 4096, 1, 1, m.fd, offset), ctypes.get_errno()), (-1, errno.EINVAL), "offset %d" % offset)
     with Map(b.ARRAY, 4, 8, 1000) as m:
         fails(m, 4096, errno.EINVAL)
     with Map(b.ARRAY, 4, 8, 1000, b.F_MMAPABLE | b.F_RDONLY_PROG) as m:
