@@ -179,40 +179,67 @@ static bool same_value(const struct bpf_scalar *a, const struct bpf_scalar *b)
 	return bc_scalar_within(a, b) && bc_scalar_within(b, a);
 }
 
-static void widen(const struct bpf_reg_state *old, struct bpf_reg_state *cur)
+/* Rounds of a callback that are walked with the numbers as they are, if something depends on them; and rounds at all. */
+#define EXACT_ROUNDS	64
+#define MAX_ROUNDS	256
+
+static void widen(const struct bpf_reg_state *old, struct bpf_reg_state *cur, bool all)
 {
-	if (old->type != SCALAR_VALUE || cur->type != SCALAR_VALUE || old->precise || cur->precise)
+	if (old->type != SCALAR_VALUE || cur->type != SCALAR_VALUE || (!all && (old->precise || cur->precise)))
 		return;
 	if (same_value(&old->v, &cur->v) && old->id == cur->id)
 		return;
 	bc_reg_unknown(cur);
 }
 
+/* The state in which the callback was called last, and how many rounds this path has gone. */
+static const struct bpf_verifier_state *last_round(const struct bpf_verifier_state *cur, u32 callsite, u32 *rounds)
+{
+	const struct bpf_verifier_state *st, *last = NULL;
+
+	*rounds = 0;
+	for (st = cur->parent; st && *rounds <= MAX_ROUNDS; st = st->parent) {
+		if (st->insn_idx != callsite || st->curframe != cur->curframe)
+			continue;
+		if (!last)
+			last = st;
+		++*rounds;
+	}
+	return last;
+}
+
 /*
  * Numbers that changed in a round of a callback, and that nothing depends on so far, become any number, so that further rounds find
- * nothing new.
+ * nothing new. When that does not come to an end, so do those that something depends on.
  */
-static void widen_changed(struct bpf_verifier_state *cur, u32 callsite)
+static int widen_changed(struct bpf_verifier_env *env, u32 callsite)
 {
-	struct bpf_verifier_state *old;
-	u32 i, j;
+	struct bpf_verifier_state *cur = env->cur;
+	const struct bpf_verifier_state *old;
+	u32 i, j, rounds;
+	bool all;
 
-	for (old = cur->parent; old; old = old->parent)
-		if (old->insn_idx == callsite && old->curframe == cur->curframe)
-			break;
+	old = last_round(cur, callsite, &rounds);
 	if (!old)
-		return;
+		return 0;
+	if (rounds > MAX_ROUNDS) {
+		bc_log(env, "The state after the callback at insn %d differs after each of %d rounds\n", callsite, MAX_ROUNDS);
+		return -E2BIG;
+	}
+	all = rounds > EXACT_ROUNDS;
 	for (i = 0; i <= cur->curframe; i++) {
-		struct bpf_func_state *fold = old->frame[i], *fcur = cur->frame[i];
+		const struct bpf_func_state *fold = old->frame[i];
+		struct bpf_func_state *fcur = cur->frame[i];
 
 		if (fold->callsite != fcur->callsite)
-			return;
+			return 0;
 		for (j = 0; j < BPF_REG_10; j++)
-			widen(&fold->regs[j], &fcur->regs[j]);
+			widen(&fold->regs[j], &fcur->regs[j], all);
 		for (j = 0; j < fold->slot_cnt && j < fcur->slot_cnt; j++)
 			if (bc_spilled_reg(fold, j) && bc_spilled_reg(fcur, j))
-				widen(&fold->stack[j].spilled, &fcur->stack[j].spilled);
+				widen(&fold->stack[j].spilled, &fcur->stack[j].spilled, all);
 	}
+	return 0;
 }
 
 static int check_callback_result(struct bpf_verifier_env *env, const struct bpf_func_state *callee)
@@ -272,9 +299,7 @@ int bc_return_from_call(struct bpf_verifier_env *env)
 	}
 	bc_frame_free(callee);
 	st->frame[st->curframe--] = NULL;
-	if (callback)
-		widen_changed(st, callsite);
-	return 0;
+	return callback ? widen_changed(env, callsite) : 0;
 }
 
 /* Which results may a program of this type return? False: any. */

@@ -303,6 +303,8 @@ struct chain {
 
 static int enter(struct bpf_verifier_env *env, struct chain *c, u32 sub)
 {
+	u32 i;
+
 	if (c->cnt >= BC_MAX_CALL_FRAMES) {
 		bc_log(env, "the call stack of %d frames is too deep !\n", c->cnt);
 		return -E2BIG;
@@ -319,6 +321,13 @@ static int enter(struct bpf_verifier_env *env, struct chain *c, u32 sub)
 	}
 	c->sub[c->cnt] = sub;
 	c->at[c->cnt++] = env->subprogs[sub].start;
+	/* the program that is called in its place would return to the helper */
+	for (i = 0; env->subprogs[sub].has_tail_call && i < c->cnt; i++) {
+		if (!env->subprogs[c->sub[i]].is_callback)
+			continue;
+		bc_log(env, "cannot tail call within callback\n");
+		return -EINVAL;
+	}
 	return 0;
 }
 
