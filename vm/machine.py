@@ -217,8 +217,8 @@ class VM:
             words = (self.folder / "qemu.log").read_text() + self.console_tail(40)
             raise VMError(f"{self.kernel.name} did not boot; its console ({self.console}):\n{words}")
         self.boot_seconds = time.monotonic() - begin
-        # What a kernel complains of on its own way up (CentOS 7.9's: an emulated APIC) is no doing of the run. It is said, and
-        # does not fail what comes after.
+        # What a kernel complains of on its own way up (CentOS 7.9's: an emulated APIC) is no doing of the run. It is
+        # said, and does not fail what comes after.
         for line in self.new_complaints():
             if "WARNING:" in line:
                 print(f"vm: {self.kernel.name} complained while it booted: {line}", file=sys.stderr)
