@@ -195,5 +195,6 @@ int bc_run_init(void)
 
 void bc_run_exit(void)
 {
+	bc_synchronize_sched();		/* whoever was still running on this memory */
 	bc_free_percpu(NULL, states, sizeof(struct cpu_state));
 }

@@ -83,3 +83,67 @@ except PermissionError:
 """
     result = vm.run(["bpfcompat", "run", "--", "/usr/bin/python3", "-c", script], timeout=60)
     assert result.returncode == 0, result.stderr
+
+
+def test_memory_is_counted_and_capped(vm: VM) -> None:
+    script = f"""
+import sys, time
+sys.path.insert(0, {str(HERE)!r})
+import bpfsys as b, os
+LIMIT = "/sys/module/bpfcompat/parameters/max_memory"
+def memory():
+    text = open("/sys/kernel/debug/bpfcompat/stats").read()
+    return int(dict(line.split(": ") for line in text.splitlines())["memory"])
+def settled(wanted):
+    end = time.monotonic() + 10
+    while memory() != wanted and time.monotonic() < end:
+        time.sleep(0.05)
+    return memory()
+# What a client before this one held goes a little later.
+before = memory()
+time.sleep(0.5)
+while before != memory():
+    before = memory()
+    time.sleep(0.5)
+old = open(LIMIT).read()
+open(LIMIT, "w").write(str(before + (1 << 20)))
+try:
+    for kind in (b.ARRAY, b.HASH, b.PERCPU_ARRAY, b.LRU_HASH, b.STACK_TRACE):
+        assert b.map_create(kind, 4, 64, 1 << 16) == -12, kind
+    assert b.map_create(b.RINGBUF, 0, 0, 1 << 23) == -12
+    assert settled(before) == before, (memory(), before)
+    fd = b.check(b.map_create(b.ARRAY, 4, 8, 1000))
+    assert before + 8000 <= memory() <= before + 20000, memory()
+    os.close(fd)
+    assert settled(before) == before, (memory(), before)
+finally:
+    open(LIMIT, "w").write(old)
+os.close(b.check(b.map_create(b.ARRAY, 4, 64, 1 << 16)))
+"""
+    result = vm.run(["bpfcompat", "run", "--", "/usr/bin/python3", "-c", script], timeout=120)
+    assert result.returncode == 0, result.stderr
+
+
+def test_btf_of_another_kernel_is_refused(vm: VM) -> None:
+    """The kernel's own BTF, or the one uploaded at load, stays; nothing of another kernel is taken."""
+    script = """
+import ctypes, fcntl, os, struct
+blob = ctypes.create_string_buffer(open("/sys/kernel/btf/vmlinux", "rb").read())
+notes = open("/sys/kernel/notes", "rb").read()
+at = notes.index(struct.pack("<II", 20, 3) + b"GNU\\0") + 12
+own = notes[at:at + 20]
+device = os.open("/dev/bpfcompat", os.O_RDWR)
+def load(build_id):
+    fields = struct.pack("<QII20sB3x", ctypes.addressof(blob), len(blob) - 1, 0, build_id, len(build_id))
+    try:
+        fcntl.ioctl(device, 1 << 30 | len(fields) << 16 | 0xBE << 8 | 3, fields)
+        return 0
+    except OSError as error:
+        return error.errno
+print(load(bytes(20)), load(own[:19]), load(b""), load(own))
+os.setresuid(65534, 65534, 65534)
+print(load(own))
+"""
+    result = vm.run(["/usr/bin/python3", "-c", script], timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == ["116", "116", "116", "17", "1"], result.stdout
