@@ -38,6 +38,9 @@ static u32 run_on_record(struct bc_tp_hook *hook, u64 *record, struct pt_regs *r
 	u64 head = record[0];
 	u32 ret;
 
+	/* 3.10 passes the process's registers for a system call; kernel stacks are to begin here all the same. */
+	if (hook->kind == BC_TRACE_SYSCALL && user_mode(regs))
+		regs = bc_caller_regs();
 	record[0] = (unsigned long)regs;
 	/* Programs read the number as 8 bytes; the record holds 4 and a hole. */
 	if (hook->kind == BC_TRACE_SYSCALL)
@@ -176,12 +179,14 @@ static void init_stand_in(struct perf_event *event, struct bc_tp_hook *hook, int
 	event->overflow_handler_context = hook;
 }
 
+/* Where that can't be told it is taken for one: probes mostly are there. */
 static bool at_function_entry(const struct perf_event *event)
 {
-	/* config1 is the name's address, or 0 and config2 is the address of the probe itself. */
-	if (event->attr.type == PERF_TYPE_TRACEPOINT)
+	struct bc_kprobe_place place;
+
+	if (bc_trace_kprobe_place(event, &place))
 		return true;
-	return event->attr.config1 ? !event->attr.config2 : bc_addr_is_function(event->attr.config2);
+	return place.symbol ? !place.offset : bc_addr_is_function(place.addr);
 }
 
 static struct bc_tp_hook *new_tp_hook(struct perf_event *event, enum bc_trace_kind kind)
@@ -220,17 +225,13 @@ static struct bc_tp_hook *find_tp_hook(const struct trace_event_call *call)
 	return NULL;
 }
 
-/* Where the kernel tells us where its own probe is. */
 static bool in_own_text(const struct perf_event *event)
 {
-	u64 offset = 0, addr = 0;
-	const char *name = NULL;
-	u32 fd_type;
+	struct bc_kprobe_place place;
 
-	if (!bc_sym.bpf_get_kprobe_info ||
-	    bc_sym.bpf_get_kprobe_info(event, &fd_type, &name, &offset, &addr, event->attr.type == PERF_TYPE_TRACEPOINT))
+	if (bc_trace_kprobe_place(event, &place))
 		return false;
-	return bc_is_own_text(name ? bc_lookup_symbol(name) + offset : addr);
+	return bc_is_own_text(place.symbol ? bc_lookup_symbol(place.symbol) + place.offset : place.addr);
 }
 
 static int check(struct perf_event *event, enum bc_trace_kind kind, const struct bc_prog *prog)
@@ -306,6 +307,7 @@ int bc_trace_query(struct bc_attachment *at, struct bc_fd_query *q)
 {
 	struct perf_event *event = at->event;
 	bool by_id = event->attr.type == PERF_TYPE_TRACEPOINT;
+	struct bc_kprobe_place place;
 	const char *name = NULL;
 	int err = -EOPNOTSUPP;
 
@@ -317,8 +319,11 @@ int bc_trace_query(struct bc_attachment *at, struct bc_fd_query *q)
 		err = 0;
 		break;
 	case BC_TRACE_KPROBE:
-		if (bc_sym.bpf_get_kprobe_info)
-			err = bc_sym.bpf_get_kprobe_info(event, &q->fd_type, &name, &q->offset, &q->addr, by_id);
+		err = bc_trace_kprobe_place(event, &place);
+		q->fd_type = place.fd_type;
+		q->offset = place.offset;
+		q->addr = place.addr;
+		name = place.symbol;
 		break;
 	case BC_TRACE_UPROBE:
 		if (bc_sym.bpf_get_uprobe_info)

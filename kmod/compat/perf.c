@@ -3,6 +3,8 @@
  * What differs between kernels in perf events and trace events; see perf.h.
  */
 #include "../bpf.h"
+#include "kprobes.h"
+#include "nofault.h"
 #include "perf.h"
 
 int bc_perf_sample_output(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
@@ -93,4 +95,59 @@ int bc_trace_record_end(struct trace_event_call *call)
 	/* Each field was added at the head, so the first is the last in the record. */
 	last = list_first_entry(fields, struct event_field, link);
 	return last->offset + last->size;
+}
+
+static void *word_at(unsigned long addr)
+{
+	void *word;
+
+	return compat_read_kernel(&word, (void *)addr, sizeof(word)) ? NULL : word;
+}
+
+/* No kprobe and trace event that belong together are further apart. */
+#define KPROBE_REACH 2048
+
+/*
+ * Where the kernel does not tell: its kprobe and its trace event lie in one struct, the kprobe first, so the nearest kprobe before the
+ * event that has the tracer's handler is the one.
+ */
+static const struct kprobe *kprobe_of_call(unsigned long call, bool *is_ret)
+{
+	const struct kretprobe *rp;
+	unsigned long at;
+	void *handler;
+
+	if (!bc_sym.kprobe_dispatcher || !bc_sym.kretprobe_dispatcher || !bc_sym.pre_handler_kretprobe)
+		return NULL;
+	for (at = call - sizeof(*rp); at > call - KPROBE_REACH; at -= sizeof(void *)) {
+		rp = (const struct kretprobe *)at;
+		handler = word_at((unsigned long)&rp->kp.pre_handler);
+		*is_ret = handler == (void *)bc_sym.pre_handler_kretprobe;
+		if (*is_ret)
+			handler = word_at((unsigned long)&rp->handler);
+		if (handler == (*is_ret ? (void *)bc_sym.kretprobe_dispatcher : (void *)bc_sym.kprobe_dispatcher))
+			return &rp->kp;
+	}
+	return NULL;
+}
+
+int bc_trace_kprobe_place(const struct perf_event *event, struct bc_kprobe_place *place)
+{
+	const struct kprobe *kp;
+	bool is_ret;
+
+	memset(place, 0, sizeof(*place));
+	if (bc_sym.bpf_get_kprobe_info)
+		return bc_sym.bpf_get_kprobe_info(event, &place->fd_type, &place->symbol, &place->offset, &place->addr,
+						  event->attr.type == PERF_TYPE_TRACEPOINT);
+	kp = kprobe_of_call((unsigned long)event->tp_event, &is_ret);
+	if (!kp)
+		return -EOPNOTSUPP;
+	place->fd_type = is_ret ? BPF_FD_TYPE_KRETPROBE : BPF_FD_TYPE_KPROBE;
+	place->symbol = kp->symbol_name;
+	if (place->symbol)
+		place->offset = kp->offset;
+	else
+		place->addr = (unsigned long)kp->addr;
+	return 0;
 }

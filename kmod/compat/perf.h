@@ -68,6 +68,17 @@ const char *bc_trace_name(struct trace_event_call *call);
 /* End of the last field of the event's record, in bytes from its start; 0 when that can't be told. */
 int bc_trace_record_end(struct trace_event_call *call);
 
+/* Where a kprobe is that tracefs or perf itself made. */
+struct bc_kprobe_place {
+	const char *symbol;	/* valid as long as the event; NULL: @addr holds */
+	u64 offset;
+	u64 addr;
+	u32 fd_type;		/* BPF_FD_TYPE_KPROBE or _KRETPROBE */
+};
+
+/* -EOPNOTSUPP where that can't be told. */
+int bc_trace_kprobe_place(const struct perf_event *event, struct bc_kprobe_place *place);
+
 static inline bool bc_perf_is_event_file(const struct file *file)
 {
 	return file->f_op == bc_sym.perf_fops;

@@ -343,6 +343,7 @@ def case_legacy_kprobe():
     out["func_ip"] = seen.slots()[4] == PGID[PGID_NAME]
     out["result"] = ctypes.c_int(ret.slots()[4] & 0xFFFFFFFF).value
     out["leave"] = ret.hits()
+    out["queries"] = [fd_query(enter), fd_query(leave)]
     seen.clear()
     out.update(during_and_after(seen, enter, act))
     os.close(leave)
