@@ -268,13 +268,10 @@ static int check_target(const union bpf_attr *attr)
 		return 0;
 	if (attr->attach_btf_id > BTF_MAX_TYPE)
 		return -EINVAL;
-	switch (attr->prog_type) {
-	case BPF_PROG_TYPE_TRACING:
-	case BPF_PROG_TYPE_LSM:
-	case BPF_PROG_TYPE_STRUCT_OPS:
-	case BPF_PROG_TYPE_EXT:
-		return 0;
-	}
+	/*
+	 * TRACING, LSM, STRUCT_OPS and EXT may have one; nothing attaches them here yet. They are refused at load, since
+	 * programs take one that loads for support of the type, and then do without their other ways.
+	 */
 	return -EINVAL;
 }
 
