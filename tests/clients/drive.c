@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Runs a tracing tool, makes activity once the tool waits for events, lets it take them in, interrupts it, and prints
- * what it said: `drive [-p] [-t SECONDS] [-l] TOOL ARGS... -- ACTIVITY ARGS...`.
- *
- * The tool runs with LD_PRELOAD=$DRIVE_PRELOAD where that is set. With -p the tool runs twice at once, first natively
- * and then preloaded, and both see the same activity. With -l nothing is interrupted: the tool ends by itself.
+ * what it said: `drive [-t SECONDS] [-l] TOOL ARGS... -- ACTIVITY ARGS...`. The tool runs with LD_PRELOAD=$DRIVE_PRELOAD
+ * where that is set. With -l it is not interrupted: it ends by itself.
  *
  * That the tool is ready is read from the system call that it is in: a header is printed too early by some, and only
  * when a buffer is full by all.
@@ -157,17 +155,14 @@ static void copy(const char *head, int fd)
 
 int main(int argc, char **argv)
 {
-	const char *preload = getenv("DRIVE_PRELOAD");
-	struct tool tools[2] = { { 0 } };
-	int count = 1, last = 0, opt, i, act_out, act_err, act_status = -1;
+	int last = 0, opt, act_out, act_err, act_status = -1;
 	double seconds = 60, until;
+	struct tool tool = { 0 };
 	char **activity;
 	pid_t act;
 
-	while ((opt = getopt(argc, argv, "+pt:l")) != -1) {
-		if (opt == 'p')
-			count = 2;
-		else if (opt == 't')
+	while ((opt = getopt(argc, argv, "+t:l")) != -1) {
+		if (opt == 't')
 			seconds = atof(optarg);
 		else if (opt == 'l')
 			last = 1;
@@ -178,53 +173,42 @@ int main(int argc, char **argv)
 	for (activity = argv; *activity && strcmp(*activity, "--"); activity++)
 		;
 	if (!*activity || activity == argv || !activity[1]) {
-		fprintf(stderr, "usage: drive [-p] [-t SECONDS] [-l] TOOL ARGS... -- ACTIVITY ARGS...\n");
+		fprintf(stderr, "usage: drive [-t SECONDS] [-l] TOOL ARGS... -- ACTIVITY ARGS...\n");
 		return FAILED;
 	}
 	*activity++ = NULL;
 	until = now() + seconds;
-	for (i = 0; i < count; i++) {
-		tools[i].out = temp();
-		tools[i].err = temp();
-		tools[i].pid = spawn(argv, tools[i].out, tools[i].err, count == 2 && !i ? NULL : preload);
-		tools[i].syscall = watch(tools[i].pid);
-	}
+	tool.out = temp();
+	tool.err = temp();
+	tool.pid = spawn(argv, tool.out, tool.err, getenv("DRIVE_PRELOAD"));
+	tool.syscall = watch(tool.pid);
 	act_out = temp();
 	act_err = temp();
-	for (i = 0; i < count; i++) {
-		if (!settle(&tools[i], 3, until))
-			goto report;
-	}
-	act = spawn(activity, act_out, act_err, NULL);
-	while (waitpid(act, &act_status, WNOHANG) != act) {
-		if (now() > until) {
-			kill(-act, SIGKILL);
-			waitpid(act, &act_status, 0);
-			break;
-		}
-		nap(5);
-	}
-	for (i = 0; i < count; i++)
-		settle(&tools[i], 12, until);
-report:
-	if (!last) {
-		for (i = 0; i < count; i++)
-			kill(tools[i].pid, SIGINT);
-	}
-	until = now() + (last ? seconds : 20);
-	for (i = 0; i < count; i++) {
-		while (!ended(&tools[i]) && now() < until)
+	if (settle(&tool, 3, until)) {
+		act = spawn(activity, act_out, act_err, NULL);
+		while (waitpid(act, &act_status, WNOHANG) != act) {
+			if (now() > until) {
+				kill(-act, SIGKILL);
+				waitpid(act, &act_status, 0);
+				break;
+			}
 			nap(5);
-		if (!ended(&tools[i])) {
-			fprintf(stderr, "drive: the tool did not end; killed\n");
-			kill(-tools[i].pid, SIGKILL);
-			waitpid(tools[i].pid, &tools[i].status, 0);
 		}
-		printf("=== tool %d status %d\n", i,
-		       WIFEXITED(tools[i].status) ? WEXITSTATUS(tools[i].status) : -WTERMSIG(tools[i].status));
-		copy("=== stdout", tools[i].out);
-		copy("=== stderr", tools[i].err);
+		settle(&tool, 12, until);
 	}
+	if (!last)
+		kill(tool.pid, SIGINT);
+	until = now() + (last ? seconds : 20);
+	while (!ended(&tool) && now() < until)
+		nap(5);
+	if (!ended(&tool)) {
+		fprintf(stderr, "drive: the tool did not end; killed\n");
+		kill(-tool.pid, SIGKILL);
+		waitpid(tool.pid, &tool.status, 0);
+	}
+	printf("=== tool status %d\n", WIFEXITED(tool.status) ? WEXITSTATUS(tool.status) : -WTERMSIG(tool.status));
+	copy("=== stdout", tool.out);
+	copy("=== stderr", tool.err);
 	printf("=== activity status %d\n", WIFEXITED(act_status) ? WEXITSTATUS(act_status) : -1);
 	copy("=== stdout", act_out);
 	copy("=== stderr", act_err);

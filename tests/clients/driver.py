@@ -62,34 +62,40 @@ class Said:
 
 @dataclass
 class Session:
-    """The tools of a session (one, or two at once) and the activity."""
+    """The tool of a session and the activity."""
 
-    tools: list[Said]
+    tool: Said
     activity: Said
     notes: str
 
     def __str__(self) -> str:
-        parts = [f"status {said.status}\n{said.stdout}\n{said.stderr}" for said in self.tools]
-        parts.append(f"activity: status {self.activity.status}\n{self.activity.stdout}\n{self.activity.stderr}")
+        parts = [
+            f"{name}: status {said.status}\n{said.stdout}\n{said.stderr}"
+            for name, said in (("tool", self.tool), ("activity", self.activity))
+        ]
         return "\n".join([*parts, self.notes])
 
 
-_SAID = re.compile(r"=== (tool \d|activity) status (-?\d+)\n=== stdout\n(.*?)\n=== stderr\n(.*?)\n(?==== )", re.S)
+_SAID = re.compile(r"=== (tool|activity) status (-?\d+)\n=== stdout\n(.*?)\n=== stderr\n(.*?)\n(?==== )", re.S)
 
 
 def drive(
-    vm: VM, tool: Sequence[object], activity: Sequence[object], *, pair: bool = False, last: bool = False, seconds: int = 90
+    vm: VM,
+    tool: Sequence[object],
+    activity: Sequence[object],
+    *,
+    native: bool = False,
+    last: bool = False,
+    seconds: int = 90,
 ) -> Session:
-    """
-    One session. Alone, the tool runs preloaded where bpf(2) is denied; in a pair, once natively and once preloaded, at
-    the same time and over the same activity. With `last` it ends by itself.
-    """
-    command = [str(build("drive")), "-t", str(seconds), *(["-p"] if pair else []), *(["-l"] if last else [])]
+    """One session; natively, or preloaded where bpf(2) is denied. With `last` the tool ends by itself."""
+    command = [str(build("drive")), "-t", str(seconds), *(["-l"] if last else [])]
     command += [*map(str, tool), "--", str(build("act")), *map(str, activity)]
-    done = vm.run(command, native=pair, env={"DRIVE_PRELOAD": str(preload())}, timeout=seconds * 2 + 60)
+    env = {} if native else {"DRIVE_PRELOAD": str(preload())}
+    done = vm.run(command, native=native, env=env, timeout=seconds * 2 + 60)
     found = [Said(int(status), out, err) for _, status, out, err in _SAID.findall(done.stdout)]
-    assert done.returncode == 0 and len(found) == (3 if pair else 2), f"{done.stdout}\n{done.stderr}"
-    return Session(found[:-1], found[-1], done.stderr)
+    assert done.returncode == 0 and len(found) == 2, f"{done.stdout}\n{done.stderr}"
+    return Session(*found, done.stderr)
 
 
 def word(length: int = 8) -> str:

@@ -352,18 +352,30 @@ def prepared(vm: VM, case: Case) -> Iterator[None]:
             vm.run(f"echo '-:syscalls/{name}' >> {TRACING}/kprobe_events", check=True)
 
 
-def session(vm: VM, case: Case, activity: Sequence[object], pair: bool) -> Session:
-    done = drive(vm, case.tool, activity, pair=pair, last=case.last)
-    assert all(said.status == 0 for said in done.tools), str(done)
+def session(vm: VM, case: Case, activity: Sequence[object], native: bool = False) -> Session:
+    done = drive(vm, case.tool, activity, native=native, last=case.last)
+    assert done.tool.status == 0, str(done)
     assert done.activity.status == 0, str(done)
     return done
 
 
-def checked(done: Session, case: Case, facts: dict[str, str]) -> list[object]:
+def checked(done: Session, case: Case, facts: dict[str, str]) -> object:
     try:
-        return [case.check(said, facts) for said in done.tools]
+        return case.check(done.tool, facts)
     except (AssertionError, KeyError, IndexError, ValueError) as error:
         raise AssertionError(f"{type(error).__name__}: {error}\n{done}") from error
+
+
+def nameless(value: object, facts: dict[str, str]) -> object:
+    """The same with what differs from run to run, process ids, by its name."""
+    if isinstance(value, (list, tuple)):
+        return [nameless(part, facts) for part in value]
+    return {pid: key for key, pid in facts.items()}.get(value, value) if isinstance(value, str) else value
+
+
+def expect(case: Case, vm: VM) -> None:
+    if case.tool[0] == "cachestat" and not vm.kernel.is_reference:
+        pytest.xfail("cachestat attaches by fentry alone, and programs of that type are not supported yet")
 
 
 @pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
@@ -371,25 +383,33 @@ def test_reports_the_activity(vm: VM, make: Callable[[VM], Case]) -> None:
     """And nothing of it where the activity was not made: the same check must fail then."""
     case = make(vm)
     skip_where_lacking(vm, case)
+    expect(case, vm)
     with prepared(vm, case):
-        done = session(vm, case, case.activity, pair=False)
+        done = session(vm, case, case.activity)
         checked(done, case, done.activity.facts())
-        quiet = session(vm, case, ["none", "quiet"], pair=False)
+        quiet = session(vm, case, ["none", "quiet"])
         with pytest.raises(AssertionError):
             checked(quiet, case, done.activity.facts() | quiet.activity.facts())
 
 
 @pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
 def test_same_report_as_native(vm: VM, make: Callable[[VM], Case]) -> None:
-    """Twice at once over the same activity, by the kernel's own bpf(2) and by ours: both right, and the same."""
+    """
+    Over the same activity, by the kernel's own bpf(2) and by ours: both right, and the same. One after the other, since a
+    native program on a tracepoint that returns 0 ends the event for perf's other listeners, which we are.
+    """
     if not vm.kernel.is_reference:
         pytest.skip("this kernel has no complete bpf(2) of its own to compare with")
     case = make(vm)
     skip_where_lacking(vm, case)
+    reports = []
     with prepared(vm, case):
-        done = session(vm, case, case.activity, pair=True)
-    native, ours = checked(done, case, done.activity.facts())
-    assert ours == native, str(done)
+        for native in (True, False):
+            done = session(vm, case, case.activity, native)
+            facts = done.activity.facts()
+            reports.append((nameless(checked(done, case, facts), facts), str(done)))
+    (native_report, native_text), (our_report, our_text) = reports
+    assert our_report == native_report, f"natively:\n{native_text}\nours:\n{our_text}"
 
 
 @pytest.mark.no_module
@@ -400,5 +420,5 @@ def test_nothing_works_without_the_module(vm: VM) -> None:
             continue  # the first loads nothing without its decoy; the second cannot load where a symbol is missing
         case = make(vm)
         done = drive(vm, case.tool, ["none", "quiet"], last=case.last)
-        assert done.tools[0].status not in (0, -signal.SIGINT), str(done)
+        assert done.tool.status not in (0, -signal.SIGINT), str(done)
         assert done.activity.status == -1, "the activity must not have been reached"
