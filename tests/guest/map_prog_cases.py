@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Maps as programs use them, run inside a machine by BPF_PROG_TEST_RUN and on events: prints one JSON object as map_cases.py does."""
+"""Maps as programs use them, run inside a machine by BPF_PROG_TEST_RUN and on events: prints one JSON object as
+map_cases.py does."""
 
 import ctypes
 import errno
@@ -18,7 +19,30 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 import bpfsys as b  # noqa: E402
 import map_cases  # noqa: E402
 from asm import (  # noqa: E402
-    R0, R1, R2, R3, R4, R6, R7, R8, R9, R10, add_imm, alu64_imm, asm, call, exit_, ja, jmp_imm, ld_imm64, ld_map, ldx, mov, mov_imm, st, stx,
+    R0,
+    R1,
+    R2,
+    R3,
+    R4,
+    R6,
+    R7,
+    R8,
+    R9,
+    R10,
+    add_imm,
+    alu64_imm,
+    asm,
+    call,
+    exit_,
+    ja,
+    jmp_imm,
+    ld_imm64,
+    ld_map,
+    ldx,
+    mov,
+    mov_imm,
+    st,
+    stx,
 )  # fmt: skip
 from map_cases import EEXIST, ENOENT, PAGE, Map, children, k32, same, v64  # noqa: E402
 
@@ -34,7 +58,7 @@ def case(function):
 
 
 def s32(data):
-    """A helper's answer. The upper half is not looked at: 6.1 leaves it zero for the map helpers that it calls directly."""
+    """A helper's answer. The upper half is not looked at: 6.1 leaves it zero for map helpers that it calls directly."""
     return struct.unpack("<i", data[:4])[0]
 
 
@@ -45,7 +69,7 @@ class Prog:
         load = b.Prog(asm(*code), kind, log_level=1, log_size=65536, **fields)
         self.fd = load.load()
         if self.fd < 0:
-            raise AssertionError("PROG_LOAD: %s\n%s" % (self.fd, load.log_text()[-1500:]))
+            raise AssertionError(f"PROG_LOAD: {self.fd}\n{load.log_text()[-1500:]}")
 
     def __enter__(self):
         return self
@@ -56,7 +80,9 @@ class Prog:
     def run(self, repeat=1):
         """What the program returned."""
         data = b.buf(64)
-        attr = b.buf(struct.pack("<IIIIQQIIIIQQIII4x", self.fd, 0, 64, 0, b.addr(data), 0, repeat, 0, 0, 0, 0, 0, 0, 0, 0)[:80])
+        attr = b.buf(
+            struct.pack("<IIIIQQIIIIQQIII4x", self.fd, 0, 64, 0, b.addr(data), 0, repeat, 0, 0, 0, 0, 0, 0, 0, 0)[:80]
+        )
         b.check(b.call(b.PROG_TEST_RUN, attr), "PROG_TEST_RUN")
         return struct.unpack("<I", attr.raw[4:8])[0]
 
@@ -174,8 +200,8 @@ def burst_of_new_keys():
     with Map(b.HASH, 4, 8, 100000, b.F_NO_PREALLOC) as m:
         loop = [
             mov_imm(R6, 0), mov_imm(R7, 0),
-            "loop", stx(4, R10, -4, R6), st(8, R10, -16, 1), ld_map(R1, m.fd), mov(R2, R10), add_imm(R2, -4), mov(R3, R10),
-            add_imm(R3, -16), mov_imm(R4, 0), call(UPDATE), jmp_imm("eq", R0, 0, "ok"), add_imm(R7, 1),
+            "loop", stx(4, R10, -4, R6), st(8, R10, -16, 1), ld_map(R1, m.fd), mov(R2, R10), add_imm(R2, -4),
+            mov(R3, R10), add_imm(R3, -16), mov_imm(R4, 0), call(UPDATE), jmp_imm("eq", R0, 0, "ok"), add_imm(R7, 1),
             "ok", add_imm(R6, 1), jmp_imm("lt", R6, 60, "loop"), mov(R0, R7), exit_(),
         ]  # fmt: skip
         with Prog(*loop) as prog:
@@ -208,7 +234,14 @@ def queue_and_stack_from_a_program():
         with Map(kind, 0, 8, 2) as m, Map(b.ARRAY, 4, 8, 8) as results:
             code = []
             for i in range(3):
-                code += [st(8, R10, -24, 70 + i), ld_map(R1, m.fd), mov(R2, R10), add_imm(R2, -24), mov_imm(R3, 0), call(87)]
+                code += [
+                    st(8, R10, -24, 70 + i),
+                    ld_map(R1, m.fd),
+                    mov(R2, R10),
+                    add_imm(R2, -24),
+                    mov_imm(R3, 0),
+                    call(87),
+                ]
                 code += store_result(results, i)
             for i, helper in enumerate((89, 88, 88, 88)):
                 code += [ld_map(R1, m.fd), mov(R2, R10), add_imm(R2, -24), call(helper), ldx(8, R0, R10, -24)]
@@ -326,8 +359,8 @@ class Ring:
 
 def rb_output(m, value, size, flags=0):
     return [
-        st(8, R10, -24, value), st(8, R10, -16, value + 1), ld_map(R1, m.fd), mov(R2, R10), add_imm(R2, -24), mov_imm(R3, size),
-        mov_imm(R4, flags), call(RB_OUTPUT),
+        st(8, R10, -24, value), st(8, R10, -16, value + 1), ld_map(R1, m.fd), mov(R2, R10), add_imm(R2, -24),
+        mov_imm(R3, size), mov_imm(R4, flags), call(RB_OUTPUT),
     ]  # fmt: skip
 
 
@@ -434,7 +467,9 @@ def ring_buffer_from_two_cpus():
     size = 64 * PAGE
     with Map(b.RINGBUF, 0, 0, size) as m:
         ring = Ring(m, size)
-        codes = [[*rb_output(m, 100 + i, 16), *rb_reserve(m, 200 + i, RB_SUBMIT), mov_imm(R0, 0), exit_()] for i in range(2)]
+        codes = [
+            [*rb_output(m, 100 + i, 16), *rb_reserve(m, 200 + i, RB_SUBMIT), mov_imm(R0, 0), exit_()] for i in range(2)
+        ]
         progs = [Prog(*code) for code in codes]
         children(2, lambda number: progs[number].run(1000))
         found = [data for data, _ in ring.records()]
@@ -481,7 +516,11 @@ def is_code(address):
 @case
 def stacks():
     depth = 20
-    with Map(b.STACK_TRACE, 4, 8 * depth, 64) as m, Map(b.ARRAY, 4, 8, 8) as results, Map(b.ARRAY, 4, 8 * depth, 1) as whole:
+    with (
+        Map(b.STACK_TRACE, 4, 8 * depth, 64) as m,
+        Map(b.ARRAY, 4, 8, 8) as results,
+        Map(b.ARRAY, 4, 8 * depth, 1) as whole,
+    ):
         mine = os.getpid()
         code = [
             mov(R6, R1), call(PID_TGID), alu64_imm("rsh", R0, 32), jmp_imm("ne", R0, mine, "out"),
@@ -492,7 +531,8 @@ def stacks():
             mov(R1, R6), ld_map(R2, m.fd), mov_imm(R3, 1 << 12), call(STACKID), *store_result(results, 3),
             mov(R1, R6), ld_map(R2, m.fd), mov_imm(R3, 255), call(STACKID), *store_result(results, 4),
             *key_on_stack(0), ld_map(R1, whole.fd), call(LOOKUP), jmp_imm("eq", R0, 0, "out"),
-            mov(R1, R6), mov(R2, R0), mov_imm(R3, 8 * depth), mov_imm(R4, 1 << 8), call(GET_STACK), *store_result(results, 5),
+            mov(R1, R6), mov(R2, R0), mov_imm(R3, 8 * depth), mov_imm(R4, 1 << 8), call(GET_STACK),
+            *store_result(results, 5),
             "out", mov_imm(R0, 0), exit_(),
         ]  # fmt: skip
         with Prog(*code, kind=b.RAW_TRACEPOINT) as prog:

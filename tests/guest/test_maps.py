@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Maps through bpf(2) (map_cases.py) and from programs (map_prog_cases.py): on the module, on every kernel, and on 6.1's own bpf(2)."""
+"""Maps through bpf(2) (map_cases.py) and from programs (map_prog_cases.py): on the module, on every kernel, and on
+6.1's own bpf(2)."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ def run(guest: Guest, script: str, least: int) -> None:
     assert result.returncode == 0, result.stderr
     answers = json.loads(result.stdout)
     wrong = {name: what for name, what in answers.items() if what != "ok"}
-    assert not wrong, f"{len(wrong)} of {len(answers)}:\n" + "\n".join(f"{name}:\n{what}" for name, what in wrong.items())
+    assert not wrong, f"{len(wrong)} of {len(answers)}:\n" + "\n".join(
+        f"{name}:\n{what}" for name, what in wrong.items()
+    )
     assert len(answers) >= least
 
 
