@@ -678,6 +678,7 @@ def wait_nmi():
     ]
     print("ready", attached, flush=True)
     end = time.time() + 30
+    act()
     while time.time() < end and sum(nmi.hits()) < 5:
         act()
     print("hits", sum(nmi.hits()) >= 5, sum(calls.hits()) > 0, len(records(ring, 8)) > 0, flush=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""bpf(2) with nothing in between, for scripts that run inside a machine: standard library only, since every import costs under emulation.
+"""bpf(2) with nothing in between, for scripts inside a machine: standard library only, as every import costs under emulation.
 
 Numbers and layouts are those of Linux's include/uapi/linux/bpf.h. The call goes through libc's syscall(), as libbpf's does, so
 that it meets the kernel natively and the module under the shim.
@@ -75,8 +75,10 @@ F_RDONLY_PROG, F_WRONLY_PROG, F_MMAPABLE = 1 << 7, 1 << 8, 1 << 10
 
 
 def call(cmd, attr, size=None):
-    """bpf(cmd, attr, size): the result, or the negative errno. `attr` is bytes (copied, so results in it are lost), a ctypes buffer, or an
-    address."""
+    """bpf(cmd, attr, size): the result, or the negative errno.
+
+    `attr` is bytes (copied, so results in it are lost), a ctypes buffer, or an address.
+    """
     if isinstance(attr, bytes):
         attr = ctypes.create_string_buffer(attr, max(len(attr), 1))
         size = len(attr) if size is None else size
@@ -113,7 +115,9 @@ def buf(data):
     return ctypes.create_string_buffer(data, data if isinstance(data, int) else max(len(data), 1))
 
 
-def map_attr(kind, key, value, entries, flags=0, name=b"", inner=0, node=0, ifindex=0, btf=0, btf_key=0, btf_value=0, extra=0):
+def map_attr(
+    kind, key, value, entries, flags=0, name=b"", inner=0, node=0, ifindex=0, btf=0, btf_key=0, btf_value=0, extra=0
+):
     return struct.pack(
         "<7I16s5IQ", kind, key, value, entries, flags, inner, node, name, ifindex, btf, btf_key, btf_value, 0, extra
     )
@@ -149,7 +153,11 @@ def next_key(fd, key, size):
 
 
 def batch_attr(fd, keys, values, count, in_batch=None, out_batch=None, elem_flags=0, flags=0):
-    return buf(struct.pack("<QQQQIIQQ", addr(in_batch), addr(out_batch), addr(keys), addr(values), count, fd, elem_flags, flags))
+    return buf(
+        struct.pack(
+            "<QQQQIIQQ", addr(in_batch), addr(out_batch), addr(keys), addr(values), count, fd, elem_flags, flags
+        )
+    )
 
 
 def insn(code, dst=0, src=0, off=0, imm=0):
@@ -179,7 +187,9 @@ class Prog:
         self.code, self.license = buf(code), buf(license + b"\0")
         self.log = buf(fields.get("log_size", 0)) if fields.get("log_size") and "log_buf" not in fields else None
         values = dict.fromkeys(self.FIELDS, 0)
-        values.update(prog_name=b"", prog_type=kind, insn_cnt=len(code) // 8, insns=addr(self.code), license=addr(self.license))
+        values.update(
+            prog_name=b"", prog_type=kind, insn_cnt=len(code) // 8, insns=addr(self.code), license=addr(self.license)
+        )
         if self.log is not None:
             values["log_buf"] = addr(self.log)
         values.update(fields)
@@ -207,5 +217,12 @@ BTF_INT = struct.pack("<IIII", 1, 1 << 24, 4, 32 | 1 << 24)  # [1] INT 'int' siz
 
 def btf_load(blob, size=None, log_level=0, log=None):
     data = buf(blob)
-    attr = struct.pack("<QQIII", addr(data), addr(log), len(blob) if size is None else size, ctypes.sizeof(log) if log else 0, log_level)
+    attr = struct.pack(
+        "<QQIII",
+        addr(data),
+        addr(log),
+        len(blob) if size is None else size,
+        ctypes.sizeof(log) if log else 0,
+        log_level,
+    )
     return call(BTF_LOAD, attr)

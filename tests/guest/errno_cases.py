@@ -5,6 +5,7 @@ A case is a function that returns what the call returned. Fixed objects come fro
 of the module with those of Linux 6.1's own bpf(2).
 """
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -287,7 +288,7 @@ simple("tracing helper in a socket filter", b.prog_load, b.insn(0x85, imm=35) + 
 # ---- programs: runs
 
 
-def test_run(fd, data=bytes(64), out=None, repeat=0, ctx=None, flags=0, cpu=0, batch=0, data_size=None):
+def run(fd, data=bytes(64), out=None, repeat=0, ctx=None, flags=0, cpu=0, batch=0, data_size=None):
     target = getattr(objects, fd) if isinstance(fd, str) else fd
     inp, ctx_buf = b.buf(data) if data else None, b.buf(ctx) if ctx else None
     attr = struct.pack(
@@ -298,22 +299,22 @@ def test_run(fd, data=bytes(64), out=None, repeat=0, ctx=None, flags=0, cpu=0, b
     return b.call(b.PROG_TEST_RUN, attr)
 
 
-simple("run, bad fd", test_run, BAD_FD)
-simple("run of a map", test_run, "array")
-simple("run of a socket filter", test_run, "filter")
-simple("run on 13 bytes", test_run, "filter", bytes(13))
-simple("run on nothing", test_run, "filter", b"")
-simple("run on 2^20 bytes", test_run, "filter", bytes(1 << 20))
-simple("run with unknown flags", test_run, "filter", flags=1 << 7)
-simple("run on a CPU", test_run, "filter", cpu=1)
-simple("run of a kprobe program", test_run, "kprobe")
-simple("run of a raw tracepoint program", test_run, "raw_tp", b"", ctx=bytes(16))
-simple("run of a raw tracepoint program on data", test_run, "raw_tp", bytes(64))
-simple("run of a raw tracepoint program twice", test_run, "raw_tp", b"", repeat=2)
-simple("run of a raw tracepoint program, context too large", test_run, "raw_tp", b"", ctx=bytes(13 * 8))
-simple("run of a raw tracepoint program, CPU without its flag", test_run, "raw_tp", b"", cpu=1)
-simple("run of a raw tracepoint program, CPU 5000", test_run, "raw_tp", b"", cpu=5000, flags=1)
-simple("run of a raw tracepoint program, CPU 0", test_run, "raw_tp", b"", cpu=0, flags=1)
+simple("run, bad fd", run, BAD_FD)
+simple("run of a map", run, "array")
+simple("run of a socket filter", run, "filter")
+simple("run on 13 bytes", run, "filter", bytes(13))
+simple("run on nothing", run, "filter", b"")
+simple("run on 2^20 bytes", run, "filter", bytes(1 << 20))
+simple("run with unknown flags", run, "filter", flags=1 << 7)
+simple("run on a CPU", run, "filter", cpu=1)
+simple("run of a kprobe program", run, "kprobe")
+simple("run of a raw tracepoint program", run, "raw_tp", b"", ctx=bytes(16))
+simple("run of a raw tracepoint program on data", run, "raw_tp", bytes(64))
+simple("run of a raw tracepoint program twice", run, "raw_tp", b"", repeat=2)
+simple("run of a raw tracepoint program, context too large", run, "raw_tp", b"", ctx=bytes(13 * 8))
+simple("run of a raw tracepoint program, CPU without its flag", run, "raw_tp", b"", cpu=1)
+simple("run of a raw tracepoint program, CPU 5000", run, "raw_tp", b"", cpu=5000, flags=1)
+simple("run of a raw tracepoint program, CPU 0", run, "raw_tp", b"", cpu=0, flags=1)
 
 # ---- ids, info, BTF, links
 
@@ -451,10 +452,8 @@ def answer(function):
     before = set(os.listdir("/proc/self/fd"))
     result = function()
     for fd in set(os.listdir("/proc/self/fd")) - before:
-        try:
+        with contextlib.suppress(OSError):
             os.close(int(fd))
-        except OSError:
-            pass
     if result >= 0:
         return "ok"
     return {524: "ENOTSUPP"}.get(-result) or errno.errorcode[-result]

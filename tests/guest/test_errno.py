@@ -2,7 +2,8 @@
 """Bad input gets Linux's errno: the same calls (errno_cases.py) answered by the module on every kernel, and by 6.1's own bpf(2).
 
 errno_expected.json holds what Linux 6.1 answered; the native run proves that it still does. To make it again:
-    python3 -m vm run -k debian-6.1 --native --no-module -- /usr/bin/python3 tests/guest/errno_cases.py > tests/guest/errno_expected.json
+    python3 -m vm run -k debian-6.1 --native --no-module -- \\
+        /usr/bin/python3 tests/guest/errno_cases.py > tests/guest/errno_expected.json
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ def test_errno(guest: Guest) -> None:
     result = guest.run(guest.client(["/usr/bin/python3", str(HERE / "errno_cases.py")]), timeout=300)
     assert result.returncode == 0, result.stderr
     answers = json.loads(result.stdout)
-    wrong = {name: f"{answers.get(name)}, Linux: {expected.get(name)}" for name in {**expected, **answers} if answers.get(name) != expected.get(name)}
-    assert not wrong, f"{len(wrong)} of {len(expected)} differ:\n" + "\n".join(f"{name}: {what}" for name, what in sorted(wrong.items()))
+    wrong = {
+        name: f"{answers.get(name)}, Linux: {expected.get(name)}"
+        for name in {**expected, **answers}
+        if answers.get(name) != expected.get(name)
+    }
+    assert not wrong, f"{len(wrong)} of {len(expected)} differ:\n" + "\n".join(
+        f"{name}: {what}" for name, what in sorted(wrong.items())
+    )
     assert len(answers) > 900
