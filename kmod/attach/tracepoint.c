@@ -38,9 +38,6 @@ static u32 run_on_record(struct bc_tp_hook *hook, u64 *record, struct pt_regs *r
 	u64 head = record[0];
 	u32 ret;
 
-	/* 3.10 passes the process's registers for a system call; kernel stacks are to begin here all the same. */
-	if (hook->kind == BC_TRACE_SYSCALL && user_mode(regs))
-		regs = bc_caller_regs();
 	record[0] = (unsigned long)regs;
 	/* Programs read the number as 8 bytes; the record holds 4 and a hole. */
 	if (hook->kind == BC_TRACE_SYSCALL)
