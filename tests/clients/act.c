@@ -281,18 +281,16 @@ static void do_statfs(char **arg)
 		must(statfs(arg[0], &buf), arg[0]);
 }
 
-/* sleep COMM MILLISECONDS COUNT: tells how often it was switched away from. */
+/* sleep COMM MILLISECONDS COUNT: tells how often it was switched away from since it was forked. */
 static void do_sleep(char **arg)
 {
-	struct rusage before, after;
+	struct rusage usage;
 	long i;
 
-	getrusage(RUSAGE_SELF, &before);
 	for (i = atol(arg[1]); i > 0; i--)
 		nap(atoi(arg[0]));
-	getrusage(RUSAGE_SELF, &after);
-	printf("pid=%d\nswitches=%ld\n", getpid(),
-	       after.ru_nvcsw - before.ru_nvcsw + after.ru_nivcsw - before.ru_nivcsw);
+	getrusage(RUSAGE_SELF, &usage);
+	printf("switches=%ld\n", usage.ru_nvcsw + usage.ru_nivcsw);
 }
 
 /* select COMM MILLISECONDS COUNT */

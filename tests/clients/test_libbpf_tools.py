@@ -73,7 +73,7 @@ def exitsnoop(vm: VM) -> Case:
         assert [(row[0], row[3]) for row in rows[2:]] == [(own, "0")]
         ages = {row[1]: float(row[4]) for row in said.rows(name)}
         assert 0.25 <= ages[killed] < 5 and ages[exited] < ages[killed] <= ages[own] < 10, ages
-        return rows
+        return rows[:2]
 
     def _rest(sig: signal.Signals) -> list[str]:
         return f"({signal.strsignal(sig)})".split()[1:]
@@ -272,8 +272,8 @@ def runqlat(vm: VM) -> Case:
         found = [bars for key, bars in histograms(said.stdout).items() if key.split()[:1] == [facts["self"]]]
         total, switches = sum(sum(bars.values()) for bars in found), int(facts["switches"])
         assert switches >= count
-        # Its start, and the switches outside what it counted.
-        assert switches <= total <= switches + 8, f"{total} latencies for {switches} switches"
+        # Its start is one more, and so are the last switches, after it counted.
+        assert switches - 1 <= total <= switches + 5, f"{total} latencies for {switches} switches"
         return True
 
     return Case(["runqlat", "-L", 1000, 1], ["sleep", name, 10, count], check)

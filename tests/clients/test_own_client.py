@@ -65,8 +65,10 @@ def check_report(text: str, count: int, factor: int) -> None:
     assert facts["per_cpu"] == f"{count}:{2 * count}"
     stacks = [value.split(":") for key, value in lines if key == "stack"]
     assert facts["stack_error"] == "0"
-    assert sum(int(hits) for hits, _ in stacks) == int(facts["stack_hits"]) == count
-    assert all(int(address, 16) >> 47 == 0x1FFFF for _, address in stacks), "kernel addresses"
+    kernel = [int(hits) for hits, address in stacks if int(address, 16) >> 47 == 0x1FFFF]
+    user = [int(hits) for hits, address in stacks if 0 < int(address, 16) < 1 << 47]
+    assert sum(kernel) == sum(user) == count
+    assert int(facts["stack_hits"]) == 2 * count
 
 
 def test_reports_right(guest: Guest) -> None:
@@ -152,7 +154,10 @@ def test_bpftool_show(running: Running) -> None:
     used = {"by_number", "per_cpu", "ring", "stacks", "stack_counts", "programs", "watch.rodata", "watch.data", "watch.bss"}
     assert {maps[name]["id"] for name in used} <= set(watch["map_ids"])
     links = running.new["link"]
-    assert [(link["type"], link["prog_id"]) for link in links] == [("perf_event", watch["id"])]
+    entered = running.one("prog", "entered")
+    assert sorted((link["type"], link["prog_id"], link.get("tp_name")) for link in links) == [
+        ("perf_event", watch["id"], None), ("raw_tracepoint", entered["id"], "sys_enter"),
+    ]  # fmt: skip
     assert {watch["btf_id"]} <= {entry["id"] for entry in running.new["btf"]}
 
 

@@ -13,6 +13,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 const volatile unsigned int watched = 0;	/* .rodata: process id */
 const volatile unsigned int factor = 1;
+const volatile unsigned int uname_number = 0;
 unsigned long long calls = 0;			/* .bss */
 unsigned long long scaled = 0;
 unsigned int tail_calls = 0;
@@ -98,14 +99,40 @@ __attribute__((noinline)) int fill(struct event *event, unsigned int number)
 	return 0;
 }
 
+static __always_inline void count_stack(void *ctx, unsigned long long flags)
+{
+	unsigned int one = 1, *count, id;
+	long stack;
+
+	stack = bpf_get_stackid(ctx, &stacks, flags);
+	if (stack < 0) {
+		stack_error = stack;
+		return;
+	}
+	id = stack;
+	count = bpf_map_lookup_elem(&stack_counts, &id);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		bpf_map_update_elem(&stack_counts, &id, &one, BPF_ANY);
+}
+
+/* At a system call's own tracepoint the registers are the process's, and there is no kernel stack to be had, on Linux too. */
+SEC("raw_tp/sys_enter")
+int entered(struct bpf_raw_tracepoint_args *ctx)
+{
+	if (bpf_get_current_pid_tgid() >> 32 == watched && ctx->args[1] == uname_number && calls < limit)
+		count_stack(ctx, 0);
+	return 0;
+}
+
 SEC("tracepoint/syscalls/sys_enter_newuname")
 int watch(void *ctx)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	unsigned int zero = 0, one = 1, number, *count, id;
+	unsigned int zero = 0, number;
 	unsigned long long *slot, value;
 	struct event *event;
-	long stack;
 
 	if (bpf_get_current_pid_tgid() >> 32 != watched)
 		return 0;
@@ -133,17 +160,7 @@ int watch(void *ctx)
 		else
 			bpf_ringbuf_discard(event, 0);
 	}
-	stack = bpf_get_stackid(ctx, &stacks, 0);
-	if (stack < 0) {
-		stack_error = stack;
-	} else {
-		id = stack;
-		count = bpf_map_lookup_elem(&stack_counts, &id);
-		if (count)
-			__sync_fetch_and_add(count, 1);
-		else
-			bpf_map_update_elem(&stack_counts, &id, &one, BPF_ANY);
-	}
+	count_stack(ctx, BPF_F_USER_STACK);
 	bpf_tail_call(ctx, &programs, 0);	/* an empty slot: goes on */
 	bpf_tail_call(ctx, &programs, 1);
 	calls = 1ULL << 40;			/* not reached */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -59,6 +60,7 @@ int main(int argc, char **argv)
 	if (!skel)
 		return fail("open");
 	skel->rodata->watched = (unsigned int)getpid();
+	skel->rodata->uname_number = SYS_uname;
 	skel->rodata->factor = argc > 2 ? (unsigned int)atoi(argv[2]) : 1;
 	if (watch__load(skel))
 		return fail("load");
