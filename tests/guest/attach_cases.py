@@ -621,6 +621,18 @@ def case_suppressed_samples():
     return out
 
 
+def case_unprivileged():
+    """Kernel probes are for the privileged, whoever supplies the PMU."""
+    back, tell = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.setuid(65534)
+        os.write(tell, str(kprobe(PGID_NAME)).encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return int(os.read(back, 20))
+
+
 def case_race():
     """Attached and detached over and over while other processes keep hitting; the harness reads the kernel log."""
     seen = Seen()
