@@ -315,8 +315,9 @@ def biolatency(vm: VM) -> Case:
 
 
 CASES = [
-    execsnoop, opensnoop, exitsnoop, statsnoop, mountsnoop, syscount, sigsnoop, bindsnoop, bindsnoop_v6, tcpconnect, tcpconnect_v6,
-    vfsstat, cachestat, funclatency, funclatency_time, filetop, slabratetop, runqlat, softirqs, hardirqs, biolatency,
+    execsnoop, opensnoop, exitsnoop, statsnoop, mountsnoop, syscount, sigsnoop, bindsnoop, bindsnoop_v6,
+    tcpconnect, tcpconnect_v6, vfsstat, cachestat, funclatency, funclatency_time, filetop, slabratetop,
+    runqlat, softirqs, hardirqs, biolatency,
 ]  # fmt: skip
 TRACING = "/sys/kernel/debug/tracing"
 _lacking: dict[tuple[str, str], list[str]] = {}

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from bpfcompat.btf import load as btf_load
 from bpfcompat.btf.adapt import adapt
 from bpfcompat.btf.blob import HEADER, STRUCT, UNION, Blob, BtfError
@@ -46,7 +47,8 @@ def image(folder: Path) -> Path:
         source = folder / f"unit{unit}.c"
         # Only the first defines what is not under test twice.
         text = OLD_KERNEL.format(*counters, unit)
-        source.write_text(text if unit == 0 else "struct trace_entry { unsigned short type; int pid; };" + text[text.index("struct task {") :])
+        second = "struct trace_entry { unsigned short type; int pid; };" + text[text.index("struct task {") :]
+        source.write_text(second if unit else text)
         objects.append(source.with_suffix(".o"))
         subprocess.run(["gcc", "-g", "-gdwarf-4", "-c", "-o", objects[-1], source], check=True)
     out = folder / "vmlinux"

@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -183,10 +183,10 @@ class Shim:
 
 
 @pytest.fixture
-def shim(fake_library: Path, tmp_path: Path) -> Iterator[Shim]:
+def shim(fake_library: Path, tmp_path: Path) -> Shim:
     copy = tmp_path / "fake.so"  # a file of its own, so that its variables are fresh
     copy.write_bytes(fake_library.read_bytes())
-    yield Shim(copy)
+    return Shim(copy)
 
 
 def test_bpf_is_an_ioctl(shim: Shim) -> None:
