@@ -47,6 +47,11 @@ static void detach(struct bc_attachment *at)
 	bc_prog_put(prog);
 }
 
+static void free_rcu_attachment(struct rcu_head *rcu)
+{
+	bc_free(NULL, container_of(rcu, struct bc_attachment, rcu), sizeof(struct bc_attachment));
+}
+
 /* The event goes: the last moment at which its trace event and probe are still there. */
 static void destroy_event(struct perf_event *event)
 {
@@ -64,7 +69,8 @@ static void destroy_event(struct perf_event *event)
 	event->destroy = at->destroy;
 	if (event->destroy)
 		event->destroy(event);
-	bc_free(NULL, at, sizeof(*at));
+	/* perf frees events after a grace period, since handlers may still be at work on another CPU; what they look at goes no sooner */
+	bc_call_rcu_sched(&at->rcu, free_rcu_attachment);
 	module_put(THIS_MODULE);
 }
 

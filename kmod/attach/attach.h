@@ -32,6 +32,7 @@ enum bc_attachment_kind {
 /* One for each perf event that has or had a program; lives as long as the event, since copies of it (inheritance) may point here. */
 struct bc_attachment {
 	struct hlist_node node;
+	struct rcu_head rcu;
 	struct perf_event *event;
 	enum bc_attachment_kind kind;
 	struct bc_prog *prog;				/* a reference; NULL after detaching */

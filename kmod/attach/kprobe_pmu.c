@@ -108,6 +108,8 @@ static int set_place(struct own_kprobe *own)
 		addr = bc_lookup_symbol(own->name);
 		if (!addr)
 			return -ENOENT;
+		if (own->offset > UINT_MAX)	/* a kprobe keeps 32 bits of it */
+			return -EINVAL;
 		kp->symbol_name = own->name;
 		kp->offset = own->offset;
 		addr += own->offset;
@@ -179,7 +181,7 @@ static int kprobe_event_init(struct perf_event *event)
 
 	if (event->attr.type != kprobe_pmu.type)
 		return -ENOENT;
-	if (!bc_capable_perfmon())
+	if (!event->parent && !bc_capable_perfmon())
 		return -EACCES;
 	if (has_branch_stack(event))
 		return -EOPNOTSUPP;

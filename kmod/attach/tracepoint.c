@@ -27,7 +27,7 @@ struct bc_tp_hook {
  */
 struct verdict {
 	u32 ret;
-	bool early;	/* given before the stand-in's turn, which is still to come */
+	const void *early;	/* the record that it was given on before the stand-in's turn; an interrupt's is another */
 };
 
 static LIST_HEAD(hooks);	/* under the mutex of attach.c */
@@ -65,8 +65,8 @@ static void on_record(struct perf_event *event, struct perf_sample_data *data, s
 	struct bc_tp_hook *hook = event->overflow_handler_context;
 	struct verdict *verdict = this_cpu_ptr(hook->verdict);
 
-	if (verdict->early)
-		verdict->early = false;
+	if (verdict->early == bc_sample_record(data))
+		verdict->early = NULL;
 	else
 		verdict->ret = run_programs(hook, bc_sample_record(data), regs);
 }
@@ -76,9 +76,11 @@ static void on_record(struct perf_event *event, struct perf_sample_data *data, s
 static bool comes_before_stand_in(const struct perf_event *event, const struct bc_tp_hook *hook)
 {
 	const struct hlist_node *stand_in = &hook->stand_in[smp_processor_id()]->hlist_entry, *n;
+	const struct hlist_head *head = this_cpu_ptr(hook->call->perf_events);
 
-	for (n = &event->hlist_entry; n; n = READ_ONCE(n->next))
-		if (n == stand_in)
+	/* From the list's head: perf also calls events of other tasks, which are on no list or another CPU's. */
+	for (n = READ_ONCE(head->first); n && n != stand_in; n = READ_ONCE(n->next))
+		if (n == &event->hlist_entry)
 			return true;
 	return false;
 }
@@ -92,9 +94,9 @@ static void on_sample(struct perf_event *event, struct perf_sample_data *data, s
 
 	if (hook) {
 		verdict = this_cpu_ptr(hook->verdict);
-		if (comes_before_stand_in(event, hook) && !verdict->early) {
+		if (comes_before_stand_in(event, hook) && verdict->early != bc_sample_record(data)) {
 			verdict->ret = run_programs(hook, bc_sample_record(data), regs);
-			verdict->early = true;
+			verdict->early = bc_sample_record(data);
 		}
 		if (!verdict->ret)
 			return;
@@ -165,6 +167,11 @@ static void init_stand_in(struct perf_event *event, struct bc_tp_hook *hook, int
 	event->attr.type = PERF_TYPE_TRACEPOINT;
 	event->attr.size = sizeof(event->attr);
 	event->attr.config = hook->call->event.type;
+	/*
+	 * One overflow for a record, whatever it counts for: sched_stat_* count nanoseconds, and would overflow till perf throttles
+	 * the stand-in, for ever.
+	 */
+	event->attr.sample_type = PERF_SAMPLE_PERIOD;
 	event->attr.sample_period = 1;
 	event->hw.sample_period = 1;
 	event->hw.last_period = 1;

@@ -46,6 +46,8 @@ static int host_map_value_read(void *host, const struct bc_map_desc *desc, u32 o
 
 	if (off > desc->value_size || size > desc->value_size - off)
 		return -EINVAL;
+	if (!bc_map_of((struct bc_map_desc *)desc)->ops->direct_addr)
+		return -ENOTSUPP;	/* no one place to read from: any value */
 	err = host_map_value_addr(host, desc, off, &addr);
 	if (err)
 		return err;

@@ -107,7 +107,14 @@ u32 bc_prog_run(struct bc_prog *prog, void *ctx)
 
 u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
 {
-	return bc_interp_callback(&exec_env, &__this_cpu_read(cpu_state)->area, cb, r1, r2, r3, r4, r5);
+	struct cpu_state *cs = __this_cpu_read(cpu_state);
+
+	/* Callbacks nest in C. 1 ends the loop that calls. */
+	if (unlikely(compat_stack_left(cs->irq_stack_end) < STACK_NEEDED)) {
+		bc_prog_count_miss((struct bc_prog *)cs->run.prog);
+		return 1;
+	}
+	return bc_interp_callback(&exec_env, &cs->area, cb, r1, r2, r3, r4, r5);
 }
 
 void bc_prog_count_miss(struct bc_prog *prog)

@@ -43,7 +43,7 @@ static inline int compat_perf_read(struct perf_event *event, u64 *value, u64 *en
 	if (enabled)
 		*enabled = time - event->tstamp_enabled;
 	if (running)
-		*running = time - event->tstamp_running;
+		*running = (event->state == PERF_EVENT_STATE_ACTIVE ? time : event->tstamp_stopped) - event->tstamp_running;
 	local_irq_restore(flags);
 	return 0;
 }

@@ -22,17 +22,19 @@ static struct kmem_cache *object_of(unsigned long addr, unsigned long *base)
 	struct kmem_cache *cache;
 	unsigned long start;
 	struct page *page;
+	int size;
 
 	if (!virt_addr_valid((void *)addr))
 		return NULL;
 	page = virt_to_head_page((void *)addr);
 	if (!PageSlab(page))
 		return NULL;
-	cache = page->slab_cache;
-	if (!cache || cache->size <= 0)
+	/* The page may leave the slab at any moment, and the word is then another's. */
+	cache = READ_ONCE(page->slab_cache);
+	if (compat_read_kernel(&size, &cache->size, sizeof(size)) || size <= 0 || !PageSlab(page))
 		return NULL;
 	start = (unsigned long)page_address(page);
-	*base = start + (addr - start) / cache->size * cache->size;
+	*base = start + (addr - start) / size * size;
 	return cache;
 }
 
@@ -99,7 +101,7 @@ bool compat_virtual_field_read(void *dst, unsigned long addr, size_t size)
 		return true;
 #endif
 #if !defined(HAVE_SKC_V6_DADDR) && IS_ENABLED(CONFIG_IPV6)
-	if (cache->size >= (int)sizeof(struct inet_sock) && sock_field(dst, base, at, size, cache))
+	if (sock_field(dst, base, at, size, cache))
 		return true;
 #endif
 	return false;

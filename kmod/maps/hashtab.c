@@ -277,8 +277,8 @@ static void fill(struct bc_htab *htab, struct htab_elem *e, u32 hash, const void
 
 	e->hash = hash;
 	memcpy(e->key, key, htab->map.desc.key_size);
+	/* The value's lock stays as it is: who found this element before may hold it. All elements start zeroed. */
 	bc_map_copy_value(&htab->map, p, value);
-	bc_map_init_value(&htab->map, p);
 }
 
 static long htab_update(struct bc_map *map, const void *key, const void *value, u64 flags)
@@ -482,6 +482,9 @@ static long htab_for_each(struct bc_map *map, bc_callback cb, u64 ctx, u64 flags
 
 			cnt++;
 			if (bc_callback_call(cb, (u64)(unsigned long)map, (u64)(unsigned long)e->key, (u64)(unsigned long)value, ctx, 0))
+				return cnt;
+			/* A callback that deletes and inserts can put elements where the walk comes by again, for ever. */
+			if (unlikely(cnt >= 2LL * map->desc.max_entries + num_possible_cpus()))
 				return cnt;
 		}
 	}

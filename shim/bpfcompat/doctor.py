@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import platform
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from bpfcompat import __version__
 from bpfcompat import kernel as kernel_facts

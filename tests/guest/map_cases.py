@@ -83,6 +83,9 @@ class Map:
     def after(self, key):
         return b.next_key(self.fd, key, self.key)
 
+    def __iter__(self):
+        return iter(self.keys())
+
     def keys(self):
         found, key = [], None
         while True:

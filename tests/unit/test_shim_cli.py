@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from bpfcompat import device, doctor, run
 
 REPO = Path(__file__).resolve().parents[2]

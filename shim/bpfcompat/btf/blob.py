@@ -2,7 +2,7 @@
 """A small BTF editor: reads a blob's types and strings, renames, appends, and writes it back (Documentation/bpf/btf.rst)."""
 
 import struct
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 MAGIC = 0xEB9F
 HEADER = struct.Struct("<HBBIIIII")
