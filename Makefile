@@ -20,7 +20,6 @@ help:
 	@echo 'make module      build bpfcompat.ko [KDIR=kernel build tree] [CC=compiler], into build/module'
 	@echo 'make shim        build the preload library, into build/shim'
 	@echo 'make install     install the built module, the library and the command [DESTDIR=] [PREFIX=]'
-	@echo 'make bench       measure the cost of an event'
 	@echo 'make clean       remove what was built (but not .venv)'
 
 setup:
@@ -39,9 +38,6 @@ test-full: setup shim
 	tools/setup.sh debug-kernel
 	.venv/bin/python -m vm build-debug
 	$(PYTEST) $(PARALLEL) --full
-
-bench: setup shim
-	.venv/bin/python -m pytest $(if $(KERNEL),--kernel $(KERNEL)) $(PYTEST_ARGS) --full tests/bench
 
 # In a copy, so that builds for several kernels do not get in each other's way and the tree stays clean.
 module:
@@ -67,4 +63,4 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: help setup demo test test-unit test-full bench module shim install clean
+.PHONY: help setup demo test test-unit test-full module shim install clean
