@@ -167,7 +167,7 @@ for command in (b.MAP_LOOKUP_ELEM, b.MAP_UPDATE_ELEM, b.MAP_DELETE_ELEM, b.MAP_G
     for kind in ("progs", "events", "stacks", "ring"):
         simple("%s, %s" % (label, kind), element, kind)
         simple("%s, %s, index past the end" % (label, kind), element, kind, b.buf(b"\x63\0\0\0"))
-simple("next key, bad pointer for it", lambda: b.call(b.MAP_GET_NEXT_KEY, b.elem_attr(objects.hash, b.buf(KEY), BAD_POINTER)[:24]))
+simple("next key, bad pointer for it", lambda: b.call(b.MAP_GET_NEXT_KEY, b.elem_attr(objects.array, b.buf(KEY), BAD_POINTER)[:24]))
 simple("next key past the last of an array", lambda: b.call(b.MAP_GET_NEXT_KEY, b.elem_attr(objects.array, b.buf(b"\3\0\0\0"), b.buf(4))[:24]))
 simple("update of a full hash", lambda: b.update(objects.hash, b"\x09\0\0\0", bytes(8)))
 simple("update, must exist, of a full hash", lambda: b.update(objects.hash, b"\x09\0\0\0", bytes(8), b.EXIST))
