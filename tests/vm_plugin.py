@@ -118,9 +118,13 @@ class Pool:
             except GateError as error:
                 self.found.append(f"{key[0]}: {error}")
 
+    def rest(self) -> None:
+        """Takes all machines down, as what comes now needs none; what the gate finds is kept for the end."""
+        self._close(lambda _: True)
+
     def close(self) -> list[str]:
         """Takes all machines down through the gate; returns what it found, in those that went before too."""
-        self._close(lambda _: True)
+        self.rest()
         return self.found
 
 
@@ -220,6 +224,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     mark = item.get_closest_marker("xdist_group")
     if mark:
         item.user_properties.append(("kernel", mark.args[0]))
+    else:
+        item.config.stash[_pool_key].rest()
 
 
 # -- the report, written by the process that the user started ---------------------------------------------------------
