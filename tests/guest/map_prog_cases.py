@@ -517,7 +517,7 @@ def is_code(address):
 def stacks():
     depth = 20
     with (
-        Map(b.STACK_TRACE, 4, 8 * depth, 64) as m,
+        Map(b.STACK_TRACE, 4, 8 * depth, 1 << 14) as m,  # two stacks in one bucket are an EEXIST
         Map(b.ARRAY, 4, 8, 8) as results,
         Map(b.ARRAY, 4, 8 * depth, 1) as whole,
     ):
