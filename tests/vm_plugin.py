@@ -208,9 +208,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         failure = error
     vm = item.stash.get(_vm_key, None)
     if vm is not None:
+        found = vm.new_complaints()
         if not vm.alive:
             item.add_report_section("call", "console", vm.console_tail(60))
-        found = vm.new_complaints()
+            found.append("the machine went down")
         if found and failure is None:
             failure = GateError(found)
         elif found:

@@ -82,6 +82,11 @@ const struct bc_btf *bc_btf_vmlinux(void)
 	return b ? b->btf : NULL;
 }
 
+bool bc_btf_vmlinux_loaded(void)
+{
+	return smp_load_acquire(&vmlinux) != NULL;
+}
+
 /* The note that the linker leaves in every kernel: name "GNU", type 3. */
 static const u8 *kernel_build_id(u32 *len)
 {

@@ -69,6 +69,7 @@ int bc_btf_fill_info(const struct bc_btf_obj *b, struct bpf_btf_info *info);
 /* btf_vmlinux.c */
 int bc_vmlinux_btf_init(void);
 void bc_vmlinux_btf_exit(void);
+bool bc_btf_vmlinux_loaded(void);
 long bc_vmlinux_btf_load(const struct bpfcompat_btf_load *l);
 
 #endif

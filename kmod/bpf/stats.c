@@ -17,7 +17,8 @@ void bc_stats_fill(struct bpfcompat_stats *stats)
 	stats->maps = bc_objects_alive(BC_OBJ_MAP);
 	stats->progs = bc_objects_alive(BC_OBJ_PROG);
 	stats->links = bc_objects_alive(BC_OBJ_LINK);
-	stats->btfs = bc_objects_alive(BC_OBJ_BTF);
+	/* The kernel's own is nobody's: it comes with the first look and goes with the module. */
+	stats->btfs = bc_objects_alive(BC_OBJ_BTF) - bc_btf_vmlinux_loaded();
 }
 
 static int show(struct seq_file *m, void *unused)

@@ -50,7 +50,7 @@ struct bpfcompat_stats {
 	__u64 missed;		/* events not served because this CPU was inside already */
 	__u64 memory;		/* bytes in use */
 	__u64 memory_max;	/* cap, bytes */
-	__u32 maps, progs, links, btfs;	/* objects alive */
+	__u32 maps, progs, links, btfs;	/* objects alive, less the kernel's own BTF */
 };
 
 #define BPFCOMPAT_IOC_VERSION	_IOR(BPFCOMPAT_OWN_MAGIC, 1, struct bpfcompat_version)

@@ -53,15 +53,18 @@ def test_objects(guest: Guest) -> None:
 
 
 def test_a_killed_client_leaves_nothing_and_a_living_one_holds_the_module(vm: VM) -> None:
-    before = settled(vm, {**alive(vm), "maps": 0, "progs": 0, "links": 0})
+    nothing = {"maps": 0, "progs": 0, "links": 0, "btfs": 0}
+    assert settled(vm, nothing) == nothing
     client = vm.popen(["bpfcompat", "run", "--", "/usr/bin/python3", "-c", HOLDER])
-    client.wait_for("holding", timeout=120)
-    assert alive(vm) == {"maps": 1, "progs": 1, "links": 1, "btfs": before["btfs"] + 1}
-    refused = vm.run(["@rmmod", "bpfcompat"])
-    assert refused.returncode != 0, "unloaded under a client's feet"
-    client.kill()
-    client.wait(30)
-    assert settled(vm, before) == before
+    try:
+        client.wait_for("holding", timeout=120)
+        assert alive(vm) == {"maps": 1, "progs": 1, "links": 1, "btfs": 1}
+        refused = vm.run(["@rmmod", "bpfcompat"])
+        assert refused.returncode != 0, "unloaded under a client's feet"
+    finally:
+        client.kill()
+        client.wait(30)
+    assert settled(vm, nothing) == nothing
 
 
 def test_an_object_fd_takes_the_same_requests(vm: VM) -> None:
