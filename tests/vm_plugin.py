@@ -36,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "full: takes long; run only with --full (`make test-full`)")
     config.addinivalue_line("markers", "no_module: the machine of this test runs without the module")
+    config.addinivalue_line("markers", "only_kernels(test): on kernels of which test(kernel) holds, and not made for others")
     config.stash[_pool_key] = Pool()
     config.stash[_gate_key] = []
     config.stash[_report_key] = {}
@@ -139,7 +140,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "_guest_side" not in names and "kernel" not in names:
         return
     params = []
+    wanted = [mark.args[0] for mark in metafunc.definition.iter_markers("only_kernels")]
     for kernel in selected_kernels(metafunc.config):
+        if not all(test(kernel) for test in wanted):
+            continue
         group = pytest.mark.xdist_group(kernel.name)
         if "_guest_side" not in names:
             params.append(pytest.param(kernel, id=kernel.name, marks=group))

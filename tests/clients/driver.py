@@ -85,14 +85,15 @@ def drive(
     activity: Sequence[object],
     *,
     native: bool = False,
+    in_reach: bool = False,
     last: bool = False,
     seconds: int = 90,
 ) -> Session:
-    """One session; natively, or preloaded where bpf(2) is denied. With `last` the tool ends by itself."""
+    """One session; natively, or preloaded where bpf(2) is denied (unless `in_reach`). With `last` the tool ends by itself."""
     command = [str(build("drive")), "-t", str(seconds), *(["-l"] if last else [])]
     command += [*map(str, tool), "--", str(build("act")), *map(str, activity)]
     env = {} if native else {"DRIVE_PRELOAD": str(preload())}
-    done = vm.run(command, native=native, env=env, timeout=seconds * 2 + 60)
+    done = vm.run(command, native=native or in_reach, env=env, timeout=seconds * 2 + 60)
     found = [Said(int(status), out, err) for _, status, out, err in _SAID.findall(done.stdout)]
     assert done.returncode == 0 and len(found) == 2, f"{done.stdout}\n{done.stderr}"
     return Session(*found, done.stderr)

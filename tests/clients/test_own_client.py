@@ -21,7 +21,7 @@ import pytest
 from driver import HERE, OUT, preload
 from vm_plugin import Guest
 
-from vm.machine import Process, Result
+from vm.machine import VM, Process, Result
 from vm.paths import locked
 
 MAPS = {
@@ -78,11 +78,9 @@ def test_reports_right(guest: Guest) -> None:
     check_report(done.stdout, count, factor)
 
 
-def test_under_run(guest: Guest) -> None:
+def test_under_run(vm: VM) -> None:
     """`bpfcompat run`, and no line of its own where all is well."""
-    if guest.native:
-        pytest.skip("the command is not for the native side")
-    done = guest.run(["python3", "-m", "bpfcompat", "run", "--", client(), "7"], env={"PYTHONPATH": str(HERE / "../../shim"),
+    done = vm.run(["python3", "-m", "bpfcompat", "run", "--", client(), "7"], env={"PYTHONPATH": str(HERE / "../../shim"),
                      "BPFCOMPAT_PRELOAD": str(preload())})  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "bpfcompat" not in done.stderr
@@ -90,10 +88,8 @@ def test_under_run(guest: Guest) -> None:
 
 
 @pytest.mark.no_module
-def test_fails_without_the_module(guest: Guest) -> None:
-    if guest.native:
-        pytest.skip("the native side needs no module")
-    done = guest.run([client(), "7"], env=side(guest))
+def test_fails_without_the_module(vm: VM) -> None:
+    done = vm.run([client(), "7"], env={"LD_PRELOAD": str(preload())})
     assert done.returncode == 1
     assert "ring=" not in done.stdout
 
