@@ -15,7 +15,7 @@ help:
 	@echo 'make demo        set up, boot the oldest kernel at hand, and run unmodified tools in it'
 	@echo 'make test        all tests, on every kernel at hand (KERNEL=NAME for one)'
 	@echo 'make test-unit   the tests that need no virtual machine'
-	@echo 'make test-full   all of that, the debug kernels, and what takes long'
+	@echo 'make test-full   all of that, the debug kernels, and what takes long; writes docs/test-full.md'
 	@echo 'make setup       packages (apt) and .venv; quick when there is nothing to do'
 	@echo 'make module      build bpfcompat.ko [KDIR=kernel build tree] [CC=compiler], into build/module'
 	@echo 'make shim        build the preload library, into build/shim'
@@ -37,7 +37,8 @@ test-unit: setup shim
 test-full: setup shim
 	tools/setup.sh debug-kernel
 	.venv/bin/python -m vm build-debug
-	$(PYTEST) $(PARALLEL) --full
+	@status=0; $(PYTEST) $(PARALLEL) --full || status=$$?; \
+		.venv/bin/python tools/test_summary.py; exit $$status
 
 # In a copy, so that builds for several kernels do not get in each other's way and the tree stays clean.
 module:

@@ -23,6 +23,7 @@ from vm.module import BuildError
 from vm.paths import BUILD, REPO
 
 REPORT = BUILD / "guest-report.json"
+USER_SPACE = "user space"  # where the tests belong that need no machine
 _GATE_KEY = "vm_gate"
 _MAX_BOOTS = 6
 
@@ -240,9 +241,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if _config is None:
         return
     properties: Mapping[str, Any] = dict(report.user_properties)
-    name = properties.get("kernel")
-    if name is None:
-        return
+    name = properties.get("kernel", USER_SPACE)
     kernels = _config.stash[_report_key]
     entry = kernels.setdefault(name, {"passed": 0, "failed": 0, "skipped": {}, "seconds": 0.0})
     entry["seconds"] = round(entry["seconds"] + report.duration, 2)
@@ -251,7 +250,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     test = report.nodeid.split("@")[0]
     if report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        entry["skipped"][test] = reason.removeprefix("Skipped: ")
+        entry["skipped"][test] = getattr(report, "wasxfail", reason).removeprefix("Skipped: ")
     elif report.failed:
         entry["failed"] += 1
         entry.setdefault("failures", []).append(test)
@@ -315,7 +314,9 @@ class _Nodes:
                 entry.setdefault("failures", []).append(finding)
         REPORT.parent.mkdir(exist_ok=True)
         whole = {"commit": _commit(), "seconds": round(time.monotonic() - config.stash[_started_key], 1)}
-        REPORT.write_text(json.dumps({**whole, "kernels": kernels}, indent=1) + "\n")
+        user_space = {USER_SPACE: kernels[USER_SPACE]} if USER_SPACE in kernels else {}
+        guests = {name: entry for name, entry in kernels.items() if name != USER_SPACE}
+        REPORT.write_text(json.dumps({**whole, **user_space, "kernels": guests}, indent=1) + "\n")
 
 
 def pytest_plugin_registered(plugin: object, manager: pytest.PytestPluginManager) -> None:
@@ -335,7 +336,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("kernels")
     for name, entry in sorted(kernels.items()):
         counts = f"{entry['passed']} passed, {entry['failed']} failed, {len(entry['skipped'])} skipped"
-        terminalreporter.line(f"{name}: {counts}; boot {entry.get('boot_seconds', '?')} s")
+        boot = f"; boot {entry['boot_seconds']} s" if "boot_seconds" in entry else ""
+        terminalreporter.line(f"{name}: {counts}{boot}")
         reasons: dict[str, int] = {}
         for reason in entry["skipped"].values():
             reasons[reason] = reasons.get(reason, 0) + 1
