@@ -305,7 +305,7 @@ class _Nodes:
         if config.stash[_gate_key] and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         kernels = config.stash[_report_key]
-        if not kernels:
+        if not kernels.keys() - {USER_SPACE}:
             return
         for finding in config.stash[_gate_key]:
             entry = kernels.get(finding.split(":")[0])
