@@ -12,11 +12,12 @@ from vm.kernels import Kernel
 from vm.paths import BUILD, REPO, locked
 
 SHIM = REPO / "shim"
+_VENV = REPO / ".venv/bin/python"
 
 
 def command(*args: str) -> list[str]:
-    """`bpfcompat ARGS` out of the source tree, installed or not."""
-    return [sys.executable, "-m", "bpfcompat", *args]
+    """`bpfcompat ARGS` out of the source tree, by the Python that `make setup` gave its packages to, where there is one."""
+    return [str(_VENV) if _VENV.exists() else sys.executable, "-m", "bpfcompat", *args]
 
 
 def build_btf(kernel: Kernel, quiet: bool = False) -> Path | None:
