@@ -57,7 +57,7 @@ u32 bc_object_next_id(enum bc_obj_kind kind, u32 id);
  * holds the object itself; it must be gone from obj->bytes before the object is). @size on freeing is the size asked for.
  */
 void *bc_alloc(struct bc_object *obj, size_t size);
-void *bc_alloc_user(struct bc_object *obj, size_t size);	/* vmalloc_user memory, page aligned: may be mapped into a process */
+void *bc_alloc_user(struct bc_object *obj, size_t size);	/* page aligned: may be mapped into a process */
 void bc_free(struct bc_object *obj, void *p, size_t size);	/* what bc_alloc gave, or NULL */
 void bc_free_user(struct bc_object *obj, void *p, size_t size);
 /* One block of @size bytes for each possible CPU, cache-line aligned; works where alloc_percpu must not. */

@@ -77,7 +77,7 @@ void *bc_alloc_user(struct bc_object *obj, size_t size)
 
 	if (!size || !charge(obj, PAGE_ALIGN(size)))
 		return NULL;
-	p = vmalloc_user(PAGE_ALIGN(size));
+	p = bc_vzalloc_user(PAGE_ALIGN(size));
 	if (!p)
 		uncharge(obj, PAGE_ALIGN(size));
 	return p;

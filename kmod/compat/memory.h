@@ -12,15 +12,28 @@
 #define BC_GFP GFP_KERNEL
 #endif
 
-static inline void *bc_vzalloc(size_t size)
+static inline void *bc_vmalloc_zeroed(size_t size, gfp_t gfp)
 {
-	gfp_t gfp = BC_GFP | __GFP_ZERO | __GFP_NOWARN | __GFP_HIGHMEM;
-
+	gfp |= __GFP_ZERO | __GFP_NOWARN | __GFP_HIGHMEM;
 #ifdef HAVE_VMALLOC_PROT
 	return __vmalloc(size, gfp, PAGE_KERNEL);
 #else
 	return __vmalloc(size, gfp);
 #endif
+}
+
+static inline void *bc_vzalloc(size_t size)
+{
+	return bc_vmalloc_zeroed(size, BC_GFP);
+}
+
+/*
+ * For mapping into a process. Unlike vmalloc_user() it does not fill the log when there is no memory. Not charged to a cgroup: kernels
+ * before 5.11 mark such pages where the count of a page's mappings is kept.
+ */
+static inline void *bc_vzalloc_user(size_t size)
+{
+	return bc_vmalloc_zeroed(size, GFP_KERNEL);
 }
 
 static inline void bc_kvfree(const void *p)

@@ -177,7 +177,7 @@ static int array_mmap(struct bc_map *map, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (!bc_vma_fits(vma, PAGE_ALIGN((u64)array->bytes) >> PAGE_SHIFT))
 		return -EINVAL;
-	return remap_vmalloc_range(vma, array->data, vma->vm_pgoff);
+	return bc_vma_map(vma, array->data + (size_t)vma->vm_pgoff * PAGE_SIZE);
 }
 
 const struct bc_map_ops bc_array_ops = {

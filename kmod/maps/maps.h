@@ -116,15 +116,31 @@ static inline void bc_unlock_irqrestore(struct bc_lock *lock, unsigned long flag
 	local_irq_restore(flags);
 }
 
-/*
- * Does the mapping lie within @pages, the first of which stands at offset 0? To be asked before remap_vmalloc_range(), whose own check
- * overflows on vanilla 3.10, and on CentOS 7 lets the guard page behind the memory through.
- */
+/* Does the mapping lie within @pages, the first of which stands at offset 0? */
 static inline bool bc_vma_fits(const struct vm_area_struct *vma, unsigned long pages)
 {
 	unsigned long len = (vma->vm_end - vma->vm_start) >> PAGE_SHIFT;
 
 	return vma->vm_pgoff <= pages && len <= pages - vma->vm_pgoff;
+}
+
+/*
+ * Maps memory of bc_alloc_user() (or pages of it) into a process, whose mapping begins at @memory. To be asked first: bc_vma_fits().
+ * remap_vmalloc_range() is not up to it: its own check overflows on vanilla 3.10, and on CentOS 7 lets the guard page behind the
+ * memory through.
+ */
+static inline int bc_vma_map(struct vm_area_struct *vma, const void *memory)
+{
+	unsigned long at;
+	int err;
+
+	for (at = vma->vm_start; at < vma->vm_end; at += PAGE_SIZE, memory += PAGE_SIZE) {
+		err = vm_insert_page(vma, at, vmalloc_to_page(memory));
+		if (err)
+			return err;
+	}
+	bc_vma_set_flags(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	return 0;
 }
 
 /* ---- operations that many types answer alike ---- */

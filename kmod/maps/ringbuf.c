@@ -69,7 +69,7 @@ static void *map_twice(void *memory, u32 head, u32 data)
 		if (i >= head)
 			pages[i + data] = pages[i];
 	}
-	mapping = vmap(pages, head + 2 * data, VM_MAP | VM_USERMAP, PAGE_KERNEL);
+	mapping = vmap(pages, head + 2 * data, VM_MAP, PAGE_KERNEL);
 	bc_kvfree(pages);
 	return mapping;
 }
@@ -127,7 +127,7 @@ static int ringbuf_mmap(struct bc_map *map, struct vm_area_struct *vma)
 	}
 	if (!bc_vma_fits(vma, 2 + 2 * (map->desc.max_entries >> PAGE_SHIFT)))
 		return -EINVAL;
-	return remap_vmalloc_range(vma, ringbuf_of(map)->mapping, vma->vm_pgoff + 1);
+	return bc_vma_map(vma, ringbuf_of(map)->mapping + ((size_t)vma->vm_pgoff + 1) * PAGE_SIZE);
 }
 
 static u64 unread(const struct bc_ringbuf *rb)
