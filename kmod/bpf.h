@@ -129,6 +129,7 @@ struct bc_map {
 	spinlock_t owner_lock;
 	u32 owner_type;
 	u32 owner_attach_type;
+	u32 owner_attach_proto;		/* of functions: their programs share a context only then */
 	bool owner_jited;
 	bool owner_set;
 };
@@ -279,6 +280,8 @@ bool bc_capable_perfmon(void);	/* CAP_SYS_ADMIN, or CAP_PERFMON */
  * Both take references of their own to @prog. Without @link (NULL) the program goes when the event does. -EBADF: not a perf event.
  */
 int bc_perf_event_attach(struct file *event_file, struct bc_prog *prog, u64 cookie, struct bc_link **link);
+/* At the function that the program was loaded for. */
+int bc_tracing_attach(struct bc_prog *prog, u64 cookie, struct bc_link **link);
 int bc_raw_tp_open(const char *name, struct bc_prog *prog, struct bc_link **link);
 /* BPFCOMPAT_IOC_SET_BPF. */
 int bc_perf_event_set_bpf(int event_fd, u32 prog_fd);

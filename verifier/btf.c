@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Look-ups in a validated BTF blob: by id, by name, sizes, struct members, and what the verifier must guard in map values.
+ * Look-ups in a validated BTF blob: by id, by name, sizes, and what the verifier must guard in map values.
  */
 #include "btf_internal.h"
 
@@ -234,118 +234,6 @@ s32 bc_btf_find_spin_lock(const struct bc_btf *btf, u32 value_type_id)
 s32 bc_btf_find_timer(const struct bc_btf *btf, u32 value_type_id)
 {
 	return find_guarded(btf, value_type_id, &guarded_timer);
-}
-
-/* ---- access to the kernel's structs ---- */
-
-/*
- * One level of the walk: the member of struct @t that holds [off, off + size). Tells what is there, or goes on with a struct inside:
- * BC_WALK_STRUCT with *next_id and *next_off.
- */
-static int walk_level(const struct bc_btf *btf, const struct btf_type *t, u32 off, u32 size, u32 *next_id, u32 *next_off,
-		      enum bc_btf_walk *kind)
-{
-	const struct btf_type *mt;
-	const struct btf_member *m;
-	u32 i, id, moff, msize, elem;
-	s64 total;
-
-	for (i = 0; i < bt_vlen(t); i++) {
-		m = bt_members(t) + i;
-		moff = bt_member_bit_off(t, m) / 8;
-		if (bt_member_bits(t, m)) {
-			/* A bit-field: programs load the bytes around it and shift. */
-			msize = (bt_member_bit_off(t, m) % 8 + bt_member_bits(t, m) + 7) / 8;
-			if (off >= moff && off < moff + msize) {
-				*kind = BC_WALK_SCALAR;
-				return 0;
-			}
-			continue;
-		}
-		if (off + size <= moff)
-			break;
-		id = m->type;
-		mt = bc_btf_skip_modifiers(btf, &id);
-		total = bc_btf_size(btf, id);
-		if (!mt || total < 0)
-			continue;
-		msize = (u32)total;
-		elem = msize;
-		if (bt_is(mt, KIND_BIT(ARRAY))) {
-			do {
-				id = bt_array_of(mt)->type;
-				mt = bc_btf_skip_modifiers(btf, &id);
-			} while (mt && bt_is(mt, KIND_BIT(ARRAY)));
-			total = bc_btf_size(btf, id);
-			if (!mt || total <= 0)
-				continue;
-			elem = (u32)total;
-			/* a flexible array at the end reaches as far as the access */
-			if (!msize && i + 1 == bt_vlen(t) && moff == t->size && off >= moff)
-				msize = off + size - moff;
-		}
-		if (off < moff || off >= moff + msize)
-			continue;
-		if (bt_is(mt, KINDS_STRUCT)) {
-			*next_id = id;
-			*next_off = (off - moff) % elem;
-			*kind = BC_WALK_STRUCT;
-			return 0;
-		}
-		if (bt_is(mt, KIND_BIT(PTR))) {
-			/* Part of a pointer is worth nothing and would leak. */
-			if (size != sizeof(void *) || (off - moff) % elem)
-				return -EACCES;
-			id = mt->type;
-			mt = bc_btf_skip_modifiers(btf, &id);
-			if (mt && bt_is(mt, KINDS_STRUCT)) {
-				*next_id = id;
-				*kind = BC_WALK_PTR;
-			} else {
-				*kind = BC_WALK_SCALAR;
-			}
-			return 0;
-		}
-		if (off + size > moff + msize)
-			return -EACCES;
-		*kind = BC_WALK_SCALAR;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-int bc_btf_struct_access(const struct bc_btf *btf, u32 id, u32 off, u32 size, u32 *next_id, enum bc_btf_walk *kind)
-{
-	const struct btf_type *t = bc_btf_skip_modifiers(btf, &id);
-	const struct btf_member *last;
-	const struct btf_type *lt;
-	u32 lid, next = 0, next_off = 0;
-	int depth, err;
-
-	for (depth = 0; depth < BTF_MAX_DEPTH; depth++) {
-		if (!t || !bt_is(t, KINDS_STRUCT))
-			return -EINVAL;
-		if ((u64)off + size > t->size) {
-			/* past the end: through a flexible array only */
-			if (!bt_vlen(t))
-				return -EACCES;
-			last = bt_members(t) + bt_vlen(t) - 1;
-			lid = last->type;
-			lt = bc_btf_skip_modifiers(btf, &lid);
-			if (!lt || !bt_is(lt, KIND_BIT(ARRAY)) || bt_array_of(lt)->nelems || off < t->size)
-				return -EACCES;
-		}
-		err = walk_level(btf, t, off, size, &next, &next_off, kind);
-		if (err)
-			return err;
-		if (*kind != BC_WALK_STRUCT) {
-			*next_id = next;
-			return 0;
-		}
-		off = next_off;
-		t = bc_btf_type(btf, next);
-	}
-	return -EINVAL;
 }
 
 /* ---- making and freeing ---- */

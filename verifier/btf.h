@@ -48,8 +48,4 @@ s64 bc_btf_size(const struct bc_btf *btf, u32 id);
 s32 bc_btf_find_spin_lock(const struct bc_btf *btf, u32 value_type_id);
 s32 bc_btf_find_timer(const struct bc_btf *btf, u32 value_type_id);
 
-/* Walk of an access at @off, @size in struct @id: what lies there. */
-enum bc_btf_walk { BC_WALK_SCALAR, BC_WALK_PTR, BC_WALK_STRUCT };
-int bc_btf_struct_access(const struct bc_btf *btf, u32 id, u32 off, u32 size, u32 *next_id, enum bc_btf_walk *kind);
-
 #endif

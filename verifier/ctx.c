@@ -218,6 +218,8 @@ bool bc_ctx_access_ok(struct bpf_verifier_env *env, int off, int size, bool writ
 		return !write && off >= 8 && off < BC_MAX_TRACE_BYTES && off % size == 0;
 	case BPF_PROG_TYPE_RAW_TRACEPOINT:
 		return !write && off >= 0 && off < BC_MAX_FUNC_ARGS * 8 && off % size == 0;
+	case BPF_PROG_TYPE_TRACING:
+		return bc_tracing_ctx_ok(env, off, size, write, info);
 	default:
 		return false;
 	}

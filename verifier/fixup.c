@@ -345,7 +345,9 @@ static void fill_findings(const struct bpf_verifier_env *env, struct bc_verified
 {
 	out->attach_btf = env->attach_btf;
 	out->attach_func_name = env->attach_func_name;
+	out->attach_func_proto = env->attach_func_proto;
 	out->attach_arg_cnt = env->attach_arg_cnt;
+	out->attach_model = env->attach_model;
 	out->calls_get_func_ip = env->calls_get_func_ip;
 	out->calls_get_stack = env->calls_get_stack;
 	out->has_callbacks = env->has_callbacks;

@@ -73,7 +73,8 @@ static int check_btf_type(struct bpf_verifier_env *env, u32 regno, const char *w
 	const struct bpf_reg_state *reg = &bc_cur_regs(env)[regno];
 	const char *name = bc_btf_type_name(reg->btf, reg->btf_id);
 
-	if (wanted && reg->btf->kernel && !reg->off && !strcmp(name, wanted))
+	/* the type itself, or one that holds it where the pointer points */
+	if (wanted && reg->btf->kernel && reg->off >= 0 && bc_btf_struct_within(reg->btf, reg->btf_id, (u32)reg->off, wanted))
 		return 0;
 	bc_log(env, "R%d is of type %s but %s is expected\n", regno, name, wanted ? wanted : "?");
 	return -EACCES;

@@ -223,11 +223,31 @@ u32 bc_prog_class(u32 prog_type, u32 expected_attach_type)
 	}
 }
 
+/* Of the helpers for TRACING, some go with functions alone, some with iterators. */
+static bool tracing_may(u32 attach_type, u32 func_id)
+{
+	switch (func_id) {
+	case BPF_FUNC_get_func_arg:
+	case BPF_FUNC_get_func_ret:
+	case BPF_FUNC_get_func_arg_cnt:
+	case BPF_FUNC_get_attach_cookie:
+		return attach_type == BPF_TRACE_FENTRY || attach_type == BPF_TRACE_FEXIT;
+	case BPF_FUNC_seq_printf:
+	case BPF_FUNC_seq_write:
+	case BPF_FUNC_seq_printf_btf:
+		return attach_type == BPF_TRACE_ITER;
+	default:
+		return true;
+	}
+}
+
 const struct bc_func_proto *bc_prog_func_proto(const struct bpf_verifier_env *env, u32 func_id)
 {
 	const struct bc_func_proto *proto = bc_func_proto(func_id);
 
 	if (!proto || !(proto->prog_classes & env->prog_class))
+		return NULL;
+	if (env->prog_type == BPF_PROG_TYPE_TRACING && !tracing_may(env->expected_attach_type, func_id))
 		return NULL;
 	if (func_id == BPF_FUNC_get_stackid && (env->prog_class & BC_PC_PERF_EVENT))
 		return &get_stackid_perf_event;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What comes with the program: types of its functions, lines of its source, and where it is going to be attached.
+ * What comes with the program: types of its functions, and lines of its source.
  */
 #include "internal.h"
 
@@ -171,84 +171,4 @@ int bc_check_btf_info(struct bpf_verifier_env *env)
 		return -EACCES;
 	err = check_funcs(env);
 	return err ? err : check_lines(env);
-}
-
-/* ---- the target of tracing programs ---- */
-
-static int bad_target(struct bpf_verifier_env *env, const char *what)
-{
-	bc_log(env, "%s\n", what);
-	return -EINVAL;
-}
-
-/* typedef void (*btf_trace_NAME)(void *, args...) */
-static int raw_tp_target(struct bpf_verifier_env *env, const struct bc_btf *btf, const struct btf_type *t, const char *name)
-{
-	static const char prefix[] = "btf_trace_";
-
-	if (BTF_INFO_KIND(t->info) != BTF_KIND_TYPEDEF) {
-		bc_log(env, "attach_btf_id %u is not a typedef\n", env->args->attach_btf_id);
-		return -EINVAL;
-	}
-	if (strncmp(name, prefix, sizeof(prefix) - 1)) {
-		bc_log(env, "attach_btf_id %u points to wrong type name %s\n", env->args->attach_btf_id, name);
-		return -EINVAL;
-	}
-	t = bc_btf_type(btf, t->type);
-	if (!t || BTF_INFO_KIND(t->info) != BTF_KIND_PTR)
-		return -EINVAL;
-	env->attach_func_proto = t->type;
-	env->attach_func_name = name + sizeof(prefix) - 1;
-	return 0;
-}
-
-static int func_target(struct bpf_verifier_env *env, const struct btf_type *t, const char *name)
-{
-	if (BTF_INFO_KIND(t->info) != BTF_KIND_FUNC) {
-		bc_log(env, "attach_btf_id %u is not a function\n", env->args->attach_btf_id);
-		return -EINVAL;
-	}
-	env->attach_func_proto = t->type;
-	env->attach_func_name = name;
-	return 0;
-}
-
-int bc_check_attach(struct bpf_verifier_env *env)
-{
-	const struct bc_btf *btf;
-	const struct btf_type *t;
-	const char *name;
-	int err;
-
-	if (env->args->prog_flags & BPF_F_SLEEPABLE && env->prog_type != BPF_PROG_TYPE_TRACING && env->prog_type != BPF_PROG_TYPE_KPROBE) {
-		bc_log(env, "Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable\n");
-		return -EINVAL;
-	}
-	if (env->prog_type != BPF_PROG_TYPE_TRACING)
-		return 0;
-	if (!env->args->attach_btf_id)
-		return bad_target(env, "Tracing programs must provide btf_id");
-	btf = env->ops->btf_vmlinux(env->args->host);
-	if (!btf)
-		return bad_target(env, "FENTRY/FEXIT program can only be attached to another program annotated with BTF");
-	t = bc_btf_type(btf, env->args->attach_btf_id);
-	if (!t) {
-		bc_log(env, "attach_btf_id %u is invalid\n", env->args->attach_btf_id);
-		return -EINVAL;
-	}
-	name = bc_btf_name(btf, t->name_off);
-	if (!*name) {
-		bc_log(env, "attach_btf_id %u doesn't have a name\n", env->args->attach_btf_id);
-		return -EINVAL;
-	}
-	err = env->expected_attach_type == BPF_TRACE_RAW_TP ? raw_tp_target(env, btf, t, name) : func_target(env, t, name);
-	if (err)
-		return err;
-	t = bc_btf_type(btf, env->attach_func_proto);
-	if (!t || BTF_INFO_KIND(t->info) != BTF_KIND_FUNC_PROTO)
-		return -EINVAL;
-	env->attach_btf = btf;
-	/* a raw tracepoint's first parameter is the tracepoint's own */
-	env->attach_arg_cnt = BTF_INFO_VLEN(t->info) - (env->expected_attach_type == BPF_TRACE_RAW_TP && BTF_INFO_VLEN(t->info) ? 1 : 0);
-	return 0;
 }

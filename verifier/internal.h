@@ -375,6 +375,7 @@ struct bpf_verifier_env {
 	u32 attach_func_proto;		/* type id of the FUNC_PROTO, 0: none */
 	const char *attach_func_name;
 	u32 attach_arg_cnt;
+	struct bc_func_model attach_model;	/* of a function */
 	u32 max_tp_access;
 
 	/* findings for struct bc_verified */
@@ -469,6 +470,7 @@ const char *bc_type_str(struct bpf_verifier_env *env, u32 type);
 const char *bc_helper_name(struct bpf_verifier_env *env, s32 func_id);
 const char *bc_alu_op_str(u8 op);
 const char *bc_btf_type_name(const struct bc_btf *btf, u32 id);
+const char *bc_btf_kind_name(const struct btf_type *t);
 void bc_print_insn(struct bpf_verifier_env *env, u32 idx);
 void bc_print_frame(struct bpf_verifier_env *env, const struct bpf_func_state *f, bool all);
 void bc_print_change(struct bpf_verifier_env *env, const struct bpf_func_state *f);
@@ -576,6 +578,13 @@ int bc_check_spin_lock(struct bpf_verifier_env *env, u32 regno, bool lock);
 
 int bc_walk(struct bpf_verifier_env *env);	/* from env->cur at env->insn_idx to the end of all paths */
 
+/* ---- btf_walk.c ---- */
+
+enum bc_btf_walk { BC_WALK_SCALAR, BC_WALK_PTR };
+/* What a load of @size bytes at @off of struct @id gives (with *next_id and flags of the register, for a pointer), or an error with its message. */
+int bc_btf_struct_access(struct bpf_verifier_env *env, const struct bc_btf *btf, u32 id, u32 off, u32 size, u32 *next_id, u32 *flags);
+bool bc_btf_struct_within(const struct bc_btf *btf, u32 id, u32 off, const char *need);
+
 /* ---- btf_args.c: global functions ---- */
 
 int bc_global_args_init(struct bpf_verifier_env *env, u32 subprogno, struct bpf_reg_state *regs);
@@ -593,7 +602,7 @@ int bc_precision_of(struct bpf_verifier_env *env, const struct bpf_verifier_stat
 void bc_mark_all_precise(struct bpf_verifier_state *st);	/* @st and all before it */
 void bc_forget_precise(struct bpf_verifier_state *st);
 
-/* ---- before the walk: cfg.c, resolve.c, info.c ---- */
+/* ---- before the walk: cfg.c, resolve.c, info.c, target.c ---- */
 
 int bc_find_subprog(const struct bpf_verifier_env *env, u32 insn_idx);	/* -ENOENT */
 int bc_add_subprogs(struct bpf_verifier_env *env);
@@ -617,6 +626,8 @@ struct bc_ctx_access {
 	u32 btf_id;
 };
 bool bc_ctx_access_ok(struct bpf_verifier_env *env, int off, int size, bool write, struct bc_ctx_access *info);
+/* target.c: the same for programs of type TRACING, with messages. */
+bool bc_tracing_ctx_ok(struct bpf_verifier_env *env, int off, int size, bool write, struct bc_ctx_access *info);
 /* The same for loads through skb->sk (PTR_TO_SOCK_COMMON). */
 bool bc_ctx_sock_common_ok(int off, int size, struct bc_ctx_access *info);
 /* The prototype of a helper for programs of env's type, or NULL ("unknown func" for Linux: not in that type's table). */

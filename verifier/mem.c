@@ -324,10 +324,9 @@ static int access_btf(struct bpf_verifier_env *env, u32 regno, s32 off, u32 byte
 	const struct bpf_reg_state *reg = &bc_cur_regs(env)[regno];
 	const struct bc_btf *btf = reg->btf;
 	const char *name = bc_btf_type_name(btf, reg->btf_id);
-	u32 type = reg->type, next_id = 0;
-	enum bc_btf_walk kind = BC_WALK_SCALAR;
+	u32 type = reg->type, next_id = 0, flags = 0;
 	struct bpf_reg_state *dst;
-	int err;
+	int kind;
 
 	if (off < 0) {
 		bc_log(env, "R%d is ptr_%s invalid negative access: off=%d\n", regno, name, off);
@@ -345,17 +344,15 @@ static int access_btf(struct bpf_verifier_env *env, u32 regno, s32 off, u32 byte
 		bc_log(env, "only read is supported\n");
 		return -EACCES;
 	}
-	err = bc_btf_struct_access(btf, reg->btf_id, off, bytes, &next_id, &kind);
-	if (err) {
-		bc_log(env, "access beyond struct %s at off %u size %u\n", name, (u32)off, bytes);
-		return err;
-	}
+	kind = bc_btf_struct_access(env, btf, reg->btf_id, off, bytes, &next_id, &flags);
+	if (kind < 0)
+		return kind;
 	env->aux[env->insn_idx].probe_mem = true;
 	if (value_regno < 0)
 		return 0;
 	dst = &bc_cur_regs(env)[value_regno];
 	if (kind == BC_WALK_PTR) {
-		bc_reg_pointer(dst, PTR_TO_BTF_ID | (type & PTR_UNTRUSTED));
+		bc_reg_pointer(dst, PTR_TO_BTF_ID | flags | (type & PTR_UNTRUSTED));
 		dst->btf = btf;
 		dst->btf_id = next_id;
 	} else {

@@ -204,6 +204,14 @@ struct bc_subprog {
 	bool is_global;
 };
 
+/* How a function is called that a tracing program attaches to; its arguments take registers in their order. */
+struct bc_func_model {
+	u8 arg_cnt;
+	u8 reg_cnt;		/* registers of all the arguments: more than 6 are not all in registers */
+	u8 ret_size;		/* bytes, 0: void */
+	u8 arg_size[12];	/* bytes, up to 16 */
+};
+
 /*
  * A verified and fixed-up program; all arrays are the caller's to free with bc_verified_free().
  *
@@ -236,7 +244,9 @@ struct bc_verified {
 	/* raw tracepoint / tracing targets */
 	const struct bc_btf *attach_btf;
 	const char *attach_func_name;
+	u32 attach_func_proto;		/* type id */
 	u32 attach_arg_cnt;
+	struct bc_func_model attach_model;	/* of a function */
 	u32 max_ctx_offset;		/* bytes of the context that the program reaches */
 
 	bool calls_get_func_ip;

@@ -7,6 +7,7 @@
 
 #include "../bpf.h"
 #include "../compat/perf.h"
+#include "../../verifier/ctx.h"
 
 /* ---- several programs at one place (hook.c) ---- */
 
@@ -84,6 +85,8 @@ struct bc_link *bc_perf_link_new(struct file *event_file, struct bc_prog *prog);
 /* From here on its release detaches. */
 void bc_perf_link_attached(struct bc_link *link);
 
+/* raw_tp.c: keeps the module that @addr is in, NULL for the kernel's own. False: it is going now. */
+bool bc_pin_module(unsigned long addr, struct module **owner);
 /* raw_tp.c: registers of the caller of a tracepoint, for helpers that walk the stack; inside the guard */
 struct pt_regs *bc_caller_regs(void);
 

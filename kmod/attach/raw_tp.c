@@ -284,14 +284,13 @@ static const struct bc_link_ops raw_tp_ops = {
 	.show_fdinfo = raw_tp_show_fdinfo,
 };
 
-/* A module's tracepoint goes with the module. False: it is going now. */
-static bool pin_owner(struct raw_tp_link *rl)
+bool bc_pin_module(unsigned long addr, struct module **owner)
 {
 	bool ok;
 
 	preempt_disable();
-	rl->owner = bc_sym.__module_address ? bc_sym.__module_address((unsigned long)rl->tp) : NULL;
-	ok = try_module_get(rl->owner);
+	*owner = bc_sym.__module_address ? bc_sym.__module_address(addr) : NULL;
+	ok = try_module_get(*owner);
 	preempt_enable();
 	return ok;
 }
@@ -315,7 +314,8 @@ int bc_raw_tp_open(const char *name, struct bc_prog *prog, struct bc_link **link
 	if (prog->v.max_ctx_offset > program_args(&rl->args) * sizeof(u64))
 		goto free;
 	err = -ENOENT;
-	if (!pin_owner(rl))
+	/* a module's tracepoint goes with the module */
+	if (!bc_pin_module((unsigned long)rl->tp, &rl->owner))
 		goto free;
 	bc_prog_get(prog);
 	err = bc_link_init(&rl->link, BPF_LINK_TYPE_RAW_TRACEPOINT, &raw_tp_ops, prog);

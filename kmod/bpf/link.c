@@ -82,6 +82,13 @@ void bc_link_show_fdinfo(const struct bc_link *link, struct seq_file *m)
 
 #define TP_NAME_MAX 128
 
+static int link_tracing(struct bc_prog *prog, u64 cookie, struct bc_link **link)
+{
+	if (prog->expected_attach_type == BPF_TRACE_RAW_TP)
+		return bc_raw_tp_open(prog->v.attach_func_name, prog, link);
+	return bc_tracing_attach(prog, cookie, link);
+}
+
 BC_COMMAND(raw_tracepoint_open)
 {
 	const char __user *uname = bc_user_ptr(attr->raw_tracepoint.name);
@@ -93,6 +100,10 @@ BC_COMMAND(raw_tracepoint_open)
 	if (IS_ERR(prog))
 		return PTR_ERR(prog);
 	switch (prog->type) {
+	case BPF_PROG_TYPE_TRACING:
+		/* the place was named at load */
+		res = uname ? -EINVAL : link_tracing(prog, 0, &link);
+		break;
 	case BPF_PROG_TYPE_RAW_TRACEPOINT:
 	case BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
 		res = strncpy_from_user(name, uname, sizeof(name) - 1) < 0 ? -EFAULT : 0;
@@ -122,6 +133,16 @@ static int link_perf_event(const union bpf_attr *attr, struct bc_prog *prog, str
 	return err;
 }
 
+static int link_function(const union bpf_attr *attr, struct bc_prog *prog, struct bc_link **link)
+{
+	if (attr->link_create.attach_type != prog->expected_attach_type)
+		return -EINVAL;
+	/* another target than at load: for extensions alone */
+	if (prog->expected_attach_type != BPF_TRACE_RAW_TP && (attr->link_create.target_fd || attr->link_create.target_btf_id))
+		return -EINVAL;
+	return link_tracing(prog, attr->link_create.tracing.cookie, link);
+}
+
 BC_COMMAND(link_create)
 {
 	struct bc_prog *prog = bc_prog_get_fd(attr->link_create.prog_fd);
@@ -138,6 +159,9 @@ BC_COMMAND(link_create)
 			res = link_perf_event(attr, prog, &link);
 		else if (attr->link_create.attach_type == BPF_TRACE_KPROBE_MULTI && prog->type == BPF_PROG_TYPE_KPROBE)
 			res = -EOPNOTSUPP;	/* as a kernel without fprobe */
+		break;
+	case BPF_PROG_TYPE_TRACING:
+		res = link_function(attr, prog, &link);
 		break;
 	}
 	bc_prog_put(prog);

@@ -270,11 +270,8 @@ static int check_target(const union bpf_attr *attr)
 		return 0;
 	if (attr->attach_btf_id > BTF_MAX_TYPE)
 		return -EINVAL;
-	/*
-	 * TRACING, LSM, STRUCT_OPS and EXT may have one; nothing attaches them here yet. They are refused at load, since
-	 * programs take one that loads for support of the type, and then do without their other ways.
-	 */
-	return -EINVAL;
+	/* LSM, STRUCT_OPS and EXT may have one, but are no types of ours */
+	return attr->prog_type == BPF_PROG_TYPE_TRACING ? 0 : -EINVAL;
 }
 
 static int verify(struct bc_prog *prog, const union bpf_attr *attr, union bpf_attr __user *uattr, const struct bpf_insn *insns)

@@ -7,6 +7,7 @@
 #include "../compat/clock.h"
 #include "../compat/nofault.h"
 #include "../compat/stack_left.h"
+#include "../compat/virtual_field.h"
 
 /* Interpreter, the deepest helper (output to perf, formatting, a fault on the way) and what the kernel needs below them, in bytes. */
 #define STACK_NEEDED 1536
@@ -62,7 +63,7 @@ struct bc_run *bc_this_run(void)
 
 static void probe_load(void *dst, const void *src, u32 size)
 {
-	if (compat_read_kernel(dst, src, size))
+	if (!compat_virtual_field(dst, src, size) && compat_read_kernel(dst, src, size))
 		memset(dst, 0, size);
 }
 

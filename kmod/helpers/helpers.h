@@ -67,6 +67,9 @@ BC_HELPER(per_cpu_ptr);
 BC_HELPER(this_cpu_ptr);
 BC_HELPER(get_func_ip);
 BC_HELPER(get_attach_cookie);
+BC_HELPER(get_func_arg);
+BC_HELPER(get_func_ret);
+BC_HELPER(get_func_arg_cnt);
 
 BC_HELPER(trace_printk);
 BC_HELPER(trace_vprintk);

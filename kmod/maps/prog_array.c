@@ -14,10 +14,11 @@ bool bc_prog_array_compatible(struct bc_map *map, const struct bc_prog *prog)
 		map->owner_set = true;
 		map->owner_type = prog->type;
 		map->owner_attach_type = prog->expected_attach_type;
+		map->owner_attach_proto = prog->v.attach_func_proto;
 		map->owner_jited = prog->exec.jit_entry != NULL;
 	}
 	ok = map->owner_type == prog->type && map->owner_attach_type == prog->expected_attach_type &&
-	     map->owner_jited == (prog->exec.jit_entry != NULL);
+	     map->owner_attach_proto == prog->v.attach_func_proto && map->owner_jited == (prog->exec.jit_entry != NULL);
 	spin_unlock(&map->owner_lock);
 	return ok;
 }
