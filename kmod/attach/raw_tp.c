@@ -69,8 +69,8 @@ static bool perf_probe_name(const char *name, char *out)
 	return !strncmp(out, "perf_trace_", 11);
 }
 
-/* The prototype in the kernel's BTF: (void *data, arguments ...). */
-static const struct btf_type *find_proto(const struct bc_btf *btf, const char *name)
+/* The prototype in the kernel's BTF: (void *data, arguments ...). @typedefs: by what programs of type TRACING go by. */
+static const struct btf_type *find_proto(const struct bc_btf *btf, const char *name, bool typedefs)
 {
 	const struct btf_type *t;
 	char text[KSYM_SYMBOL_LEN];
@@ -78,7 +78,7 @@ static const struct btf_type *find_proto(const struct bc_btf *btf, const char *n
 	s32 id;
 
 	snprintf(text, sizeof(text), "btf_trace_%s", name);
-	id = bc_btf_find(btf, text, BTF_KIND_TYPEDEF);
+	id = typedefs ? bc_btf_find(btf, text, BTF_KIND_TYPEDEF) : -ENOENT;
 	if (id > 0) {
 		type = bc_btf_type(btf, id)->type;
 		t = bc_btf_skip_modifiers(btf, &type);
@@ -99,12 +99,14 @@ static const struct btf_type *find_proto(const struct bc_btf *btf, const char *n
 static void find_args(struct raw_args *args, const struct tracepoint *tp, const char *name)
 {
 	const struct bc_btf *btf = bc_btf_vmlinux();
-	const struct btf_type *proto = btf ? find_proto(btf, name) : NULL;
 	const struct btf_param *param;
+	const struct btf_type *proto;
 	s64 size;
 	u32 i;
 
 	args->form = compat_raw_tp_args(name);
+	/* the typedef tells of the form that programs get (shim/bpfcompat/btf/tracepoints.py) */
+	proto = btf ? find_proto(btf, name, !args->form) : NULL;
 	memset(args->mask, 0xff, sizeof(args->mask));
 	args->count = min_t(u32, untyped_count(tp), MAX_ARGS);
 	if (!proto || !BTF_INFO_VLEN(proto->info) || BTF_INFO_VLEN(proto->info) > MAX_ARGS + 1)

@@ -12,10 +12,11 @@ import pytest
 
 from bpfcompat.btf import load as btf_load
 from bpfcompat.btf.adapt import adapt
-from bpfcompat.btf.blob import HEADER, STRUCT, UNION, Blob, BtfError
+from bpfcompat.btf.blob import FUNC_PROTO, HEADER, PTR, STRUCT, TYPEDEF, UNION, Blob, BtfError
 from bpfcompat.btf.make import inspect, make
 
 OLD_KERNEL = """
+int vlais{2}(int n);
 struct trace_entry {{ unsigned short type; int pid; }};
 struct ftrace_raw_sys_enter {{ struct trace_entry ent; long id; unsigned long args[6]; char __data[0]; }} enter;
 struct ftrace_raw_both {{ int a; }} both;
@@ -26,6 +27,23 @@ struct task_struct {{ long state; struct timespec start_time; int flag:1; unsign
 struct in6_addr {{ union {{ unsigned char u6_addr8[16]; unsigned int u6_addr32[4]; }} in6_u; }};
 struct sock_common {{ int daddr; int saddr; unsigned char reuse:4; void *net; struct in6_addr *six; }} sk;
 struct inet_sock {{ struct sock_common sk; unsigned char freebind:1, hdrincl:1; unsigned char rcv_tos; int index; }} in;
+struct request_queue {{ int q; }};
+struct request {{ int r; }};
+struct ftrace_event_class {{ char *system; void *probe; void *perf_probe; }};
+struct ftrace_event_call {{ void *list[2]; struct ftrace_event_class *class; char *name; }};
+void perf_trace_sched_switch(void *__data, struct task_struct *prev, struct task_struct *next) {{ }}
+void perf_trace_block_rq_complete(void *__data, struct request_queue *q, struct request *rq, unsigned int bytes) {{ }}
+void perf_trace_wakeup_template(void *__data, struct task_struct *p, int success) {{ }}
+_Bool truth;
+static struct ftrace_event_class event_class_sched_switch = {{ .perf_probe = perf_trace_sched_switch }};
+static struct ftrace_event_class event_class_block_rq_complete = {{ .perf_probe = perf_trace_block_rq_complete }};
+static struct ftrace_event_class event_class_wakeup_template = {{ .perf_probe = perf_trace_wakeup_template }};
+static struct ftrace_event_class event_class_syscall = {{ .perf_probe = vlais{2} }};
+__attribute__((used)) static struct ftrace_event_call event_sched_switch = {{ .class = &event_class_sched_switch }};
+__attribute__((used)) static struct ftrace_event_call event_block_rq_complete = {{ .class = &event_class_block_rq_complete }};
+__attribute__((used)) static struct ftrace_event_call event_sched_wakeup = {{ .class = &event_class_wakeup_template }};
+__attribute__((used)) static struct ftrace_event_call event_sched_wakeup_new = {{ .class = &event_class_wakeup_template }};
+__attribute__((used)) static struct ftrace_event_call event_enter_open = {{ .class = &event_class_syscall }};
 struct task {{
     union {{ void *fresh; struct {{ long old; }} __UNIQUE_ID_rh_kabi_hide{0}; union {{ }}; }};
     union {{ struct {{ int one; int two; }}; struct {{ long older; }} __UNIQUE_ID_rh_kabi_hide{1}; union {{ }}; }};
@@ -86,6 +104,63 @@ def test_events_have_both_names(made: Path) -> None:
     text = c_dump(made)
     old = text[text.index("struct ftrace_raw_sys_enter {") :].split("};")[0]
     assert old.replace("ftrace_raw_", "trace_event_raw_") in text
+
+
+TRACEPOINTS = {
+    "sched_switch": [("preempt", "_Bool"), ("prev", "task_struct *"), ("next", "task_struct *")],
+    "block_rq_complete": [("rq", "request *"), ("error", "int"), ("bytes", "unsigned int")],
+    "sched_wakeup": [("p", "task_struct *"), ("success", "int")],
+    "sched_wakeup_new": [("p", "task_struct *"), ("success", "int")],
+}
+
+
+def tracepoints(blob: Blob) -> dict[str, list[tuple[str, str]]]:
+    """Arguments of each btf_trace_* in a blob, but for the first, which is the tracepoint's own."""
+    found = {}
+    for entry in blob.list:
+        name = blob.string(entry.name_off)
+        if entry.kind != TYPEDEF or not name.startswith("btf_trace_"):
+            continue
+        pointer = blob.list[entry.value - 1]
+        proto = blob.list[pointer.value - 1]
+        assert (pointer.kind, proto.kind, proto.value) == (PTR, FUNC_PROTO, 0)
+        arguments = []
+        for name_off, type_id in proto.params:
+            kind, star = blob.list[type_id - 1], ""
+            if kind.kind == PTR and kind.value:
+                kind, star = blob.list[kind.value - 1], " *"
+            arguments.append((blob.string(name_off), blob.string(kind.name_off) + star))
+        assert arguments[0][0] == "__data"
+        found[name[len("btf_trace_") :]] = arguments[1:]
+    return found
+
+
+def test_tracepoints_have_types(made: Path) -> None:
+    """As the module passes their arguments; events of one class share its function."""
+    assert tracepoints(Blob(made.read_bytes())) == TRACEPOINTS
+
+
+def test_tracepoints_out_of_a_blob_alone(vmlinux: Path, tmp_path: Path) -> None:
+    """BTFHub's files come without an image: an event is known then by the name of its class, or not at all."""
+    raw = tmp_path / "raw"
+    subprocess.run(["pahole", "-J", f"--btf_encode_detached={raw}", vmlinux], check=True)
+    blob = Blob(raw.read_bytes())
+    for _ in range(2):  # a second time changes nothing
+        adapt(blob)
+        assert tracepoints(blob) == {
+            **{name: TRACEPOINTS[name] for name in ("sched_switch", "block_rq_complete")},
+            "wakeup_template": TRACEPOINTS["sched_wakeup"],
+        }
+    without = Blob(made_without_functions())
+    adapt(without)
+    assert tracepoints(without) == {}
+
+
+def made_without_functions() -> bytes:
+    """A blob with types alone."""
+    blob = Blob(HEADER.pack(0xEB9F, 1, 0, HEADER.size, 0, 0, 0, 1) + b"\0")
+    blob.add_struct(STRUCT, "task_struct", 8)
+    return blob.pack()
 
 
 def test_ringbuf_is_there_once(made: Path) -> None:

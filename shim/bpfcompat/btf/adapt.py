@@ -4,6 +4,7 @@
 from typing import Dict, List, Optional
 
 from bpfcompat.btf.blob import INT, STRUCT, UNION, Blob, Type
+from bpfcompat.btf.tracepoints import add_tracepoints
 
 KABI = "__UNIQUE_ID_rh_kabi_hide"
 OLD_EVENT, NEW_EVENT = "ftrace_raw_", "trace_event_raw_"
@@ -159,8 +160,8 @@ def add_unset(blob: Blob) -> int:
     return count
 
 
-def adapt(blob: Blob) -> Dict[str, int]:
-    """All of it; may be done twice to the same blob. Returns how much of each was done."""
+def adapt(blob: Blob, probes: Optional[Dict[str, str]] = None) -> Dict[str, int]:
+    """All of it; may be done twice to the same blob. @probes: see tracepoints.py. Returns how much of each was done."""
     done = {
         "kabi_members": name_kabi(blob),
         "trace_events": name_events(blob),
@@ -168,6 +169,7 @@ def adapt(blob: Blob) -> Dict[str, int]:
         "namespaces": name_namespaces(blob),
         "virtual": add_virtual(blob),
         "unset": add_unset(blob),
+        "tracepoints": add_tracepoints(blob, probes),
         "ringbuf": 0,
     }
     if blob.find(STRUCT, RINGBUF) is None:

@@ -8,6 +8,7 @@ MAGIC = 0xEB9F
 HEADER = struct.Struct("<HBBIIIII")
 TYPE = struct.Struct("<III")
 MEMBER = struct.Struct("<III")
+PARAM = struct.Struct("<II")
 
 INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF = range(1, 9)
 VOLATILE, CONST, RESTRICT, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(9, 20)
@@ -41,6 +42,11 @@ class Type:
     def members(self) -> List[Tuple[int, int, int]]:
         """Name offset, type and place of each member of a struct or union."""
         return list(MEMBER.iter_unpack(self.data[TYPE.size :]))
+
+    @property
+    def params(self) -> List[Tuple[int, int]]:
+        """Name offset and type of each parameter of a prototype."""
+        return list(PARAM.iter_unpack(self.data[TYPE.size :]))
 
     def place(self, offset: int) -> Tuple[int, int]:
         """A member's bit offset, and its size in bits where it is a bitfield, else 0."""
@@ -143,6 +149,15 @@ class Blob:
         name_off = self.add_string(name) if name else 0
         data = TYPE.pack(name_off, kind << 24 | len(members), size)
         return self._append(data + b"".join(MEMBER.pack(*member) for member in members))
+
+    def add_reference(self, kind: int, name: str, target: int) -> int:
+        """Appends a pointer, typedef or the like; returns its id."""
+        return self._append(TYPE.pack(self.add_string(name) if name else 0, kind << 24, target))
+
+    def add_proto(self, result: int, params: Sequence[Tuple[int, int]]) -> int:
+        """Appends a prototype; returns its id."""
+        data = TYPE.pack(0, FUNC_PROTO << 24 | len(params), result)
+        return self._append(data + b"".join(PARAM.pack(*param) for param in params))
 
     def _append(self, data: bytes) -> int:
         self.list.append(Type(len(self.list) + 1, data))

@@ -13,6 +13,7 @@ from typing import Any, Dict, Optional
 
 from bpfcompat.btf.adapt import KABI, adapt
 from bpfcompat.btf.blob import Blob, BtfError
+from bpfcompat.btf.tracepoints import probes_of
 
 # Each compilation unit counts for itself, so that one struct has as many spellings as units and none is recognised as the same.
 _COUNTED = re.compile(b"\\0" + KABI.encode() + rb"[0-9_]+(?=\0)")
@@ -96,7 +97,9 @@ def make(vmlinux: str, output: Optional[str], pahole: str = "pahole") -> None:
         _pahole(pahole, image, raw)
         with open(raw, "rb") as handle:
             blob = Blob(handle.read())
-        done = adapt(blob)
+        with open(vmlinux, "rb") as handle:
+            probes = probes_of(_elf(handle), blob)
+        done = adapt(blob, probes)
         data = blob.pack()
         temp = os.path.join(folder, "out.btf")
         with open(temp, "wb") as handle:
