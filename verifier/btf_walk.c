@@ -151,21 +151,32 @@ static int at_member(struct walk *w, const struct btf_member *m, u32 *next_id, u
 }
 
 /*
- * A member that begins at an odd byte lies over others where the kernel's BTF was given fields that it keeps elsewhere
- * (shim/bpfcompat/btf/adapt.py); it is the one that is meant where the access is a whole number of words into it.
+ * A member that begins at an odd byte within another: a field that the kernel keeps elsewhere, put into its BTF by
+ * shim/bpfcompat/btf/adapt.py. No compiler lays out a struct like that.
  */
-static const struct btf_member *at_odd_byte(const struct walk *w)
+static bool laid_over(const struct walk *w, u32 nr, struct place *p)
 {
 	const struct btf_member *m = bt_members(w->t);
+	struct place other;
+	u32 i;
+
+	if (bt_member_bits(w->t, m + nr) || !(bt_member_bit_off(w->t, m + nr) / 8 % 2) || !member_place(w, m + nr, p))
+		return false;
+	for (i = 0; i < nr; i++)
+		if (!bt_member_bits(w->t, m + i) && member_place(w, m + i, &other) && other.off < p->off && p->off < other.end)
+			return true;
+	return false;
+}
+
+/* The one of those that is meant: the access is a whole number of words into it. */
+static const struct btf_member *at_odd_byte(const struct walk *w)
+{
 	struct place p;
 	u32 i;
 
-	for (i = 0; w->off % 2 && i < bt_vlen(w->t); i++, m++) {
-		if (bt_member_bits(w->t, m) || !member_place(w, m, &p) || !(p.off % 2))
-			continue;
-		if (w->off >= p.off && !((w->off - p.off) % 4) && w->off + w->size <= p.end)
-			return m;
-	}
+	for (i = 0; w->off % 2 && i < bt_vlen(w->t); i++)
+		if (laid_over(w, i, &p) && w->off >= p.off && !((w->off - p.off) % 4) && w->off + w->size <= p.end)
+			return bt_members(w->t) + i;
 	return NULL;
 }
 
@@ -173,6 +184,7 @@ static int walk_struct(struct walk *w, u32 *next_id, u32 *flags)
 {
 	const struct btf_member *m;
 	int found = FOUND_NONE;
+	struct place p;
 	u32 i;
 
 	if ((u64)w->off + w->size > w->t->size)
@@ -181,7 +193,8 @@ static int walk_struct(struct walk *w, u32 *next_id, u32 *flags)
 	if (m)
 		return at_member(w, m, next_id, flags);
 	for (i = 0; i < bt_vlen(w->t) && found == FOUND_NONE; i++)
-		found = at_member(w, bt_members(w->t) + i, next_id, flags);
+		if (!laid_over(w, i, &p))
+			found = at_member(w, bt_members(w->t) + i, next_id, flags);
 	if (found != FOUND_NONE && found != FOUND_FAR)
 		return found;
 	bc_log(w->env, "struct %s doesn't have field at offset %d\n", name_of(w), w->off);

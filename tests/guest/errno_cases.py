@@ -408,6 +408,31 @@ simple("link, target a map", link, "kprobe", "array")
 simple("link, flags", link, "kprobe", -1, flags=1)
 for kind in (0, 3, 24, 42, 99):
     simple("link, attach type %d" % kind, link, "kprobe", -1, kind=kind)
+
+
+def tracing(attach, target, prog_fd=0, kind=26, **more):
+    prog_fd = getattr(objects, prog_fd) if isinstance(prog_fd, str) else prog_fd
+    return b.prog_load(kind=kind, expected_attach_type=attach, attach_btf_id=target, attach_prog_fd=prog_fd, **more)
+
+
+# Attach types 23 to 28: typed raw tracepoint, entry, return, changed return, LSM, iterator. No function has the type id 1.
+for attach in (0, 1, 23, 24, 25, 26, 27, 28, 41, 99):
+    simple("tracing program, attach type %d, no target" % attach, tracing, attach, 0)
+    simple("tracing program, attach type %d, type id 1" % attach, tracing, attach, 1)
+    simple("tracing program, attach type %d, type id 2^20 + 1" % attach, tracing, attach, (1 << 20) + 1)
+    simple("tracing program, attach type %d, type id 2^20 - 1" % attach, tracing, attach, (1 << 20) - 1)
+    simple("tracing program, attach type %d, at a program" % attach, tracing, attach, 1, "filter")
+    simple("tracing program, attach type %d, at a map" % attach, tracing, attach, 1, "array")
+    simple("tracing program, attach type %d, types of a program" % attach, tracing, attach, 1, "btf")
+    simple("tracing program, attach type %d, bad fd" % attach, tracing, attach, 1, BAD_FD)
+simple("tracing program at a program, no type id", tracing, 24, 0, "filter")
+simple("tracing program, sleepable", tracing, 24, 1, prog_flags=16)
+for kind in (1, 2, 5, 7, 17):
+    simple("program of type %d with a type id" % kind, tracing, 0, 1, kind=kind)
+    simple("program of type %d at a program" % kind, tracing, 0, 1, "filter", kind=kind)
+for kind in (23, 24, 25, 26, 28):
+    simple("link of a kprobe program, attach type %d" % kind, link, "kprobe", 0, kind=kind)
+    simple("link of a filter, attach type %d" % kind, link, "filter", 0, kind=kind)
 simple("link of a socket filter", link, "filter", -1)
 simple("link detach, bad fd", b.call, b.LINK_DETACH, struct.pack("<I", BAD_FD))
 simple("link detach of a map", lambda: b.call(b.LINK_DETACH, struct.pack("<I", objects.array)))

@@ -24,7 +24,7 @@ def answers() -> dict[tuple[str, bool], Any]:
 def ask(guest: Any, answers: dict[tuple[str, bool], Any]) -> Any:
     key = (str(guest.kernel), guest.native)
     if key not in answers:
-        result = guest.run(guest.client([sys.executable, str(SCRIPT), "reject", "accept", "btf"]), timeout=300)
+        result = guest.run(guest.client([sys.executable, str(SCRIPT), "reject", "accept", "tracing", "btf"]), timeout=300)
         assert result.returncode == 0, result.stderr
         answers[key] = json.loads(result.stdout)
     return answers[key]
@@ -56,3 +56,14 @@ def test_verdicts(guest: Any, answers: dict[tuple[str, bool], Any], table: Any) 
         if error != case.error or case.message not in log or (case.result is not None and value != case.result):
             wrong.append(f"{case.name}: {error or 'ok'} {value}, want {case.error or 'ok'} {case.result}: {log[-300:]}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_tracing_verdicts(guest: Any, answers: dict[tuple[str, bool], Any]) -> None:
+    """Programs with the kernel's own types (tests/programs/tracing.py): the cases are made in the machine."""
+    said = {name: answer for name, answer in ask(guest, answers).items() if name.startswith("tracing/")}
+    wrong = []
+    for name, (error, log, _, wanted, message) in said.items():
+        if error != wanted or message not in log:
+            wrong.append(f"{name}: {error or 'ok'}, want {wanted or 'ok'} {message!r}: {log[-400:]}")
+    assert not wrong, "\n".join(wrong)
+    assert len(said) > 50

@@ -5,6 +5,7 @@ the log, result of a run or null]. Run as a script, natively or under the shim; 
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import struct
@@ -14,6 +15,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
 
 import bpfsys as b  # noqa: E402
+from kernel_btf import KernelBtf  # noqa: E402
+from programs import tracing  # noqa: E402
 from programs.btf import lock_btf  # noqa: E402
 from programs.btf_bad import BAD, blob_of  # noqa: E402
 from programs.case import Case, MapSpec  # noqa: E402
@@ -55,6 +58,8 @@ def test_run(fd: int) -> int:
 def judge(case: Case) -> list[object]:
     code = case.code(fd_of)
     fields = {"expected_attach_type": case.attach_type, "prog_flags": case.flags}
+    if case.target:
+        fields["attach_btf_id"] = tracing.target_id(kernel_btf(), case)
     licence = b"GPL" if case.gpl else b"Proprietary"
     blob, records = case.func_info()
     if blob:
@@ -73,6 +78,11 @@ def judge(case: Case) -> list[object]:
     return [name_of(-fd), again.log_text()[-2000:], None]
 
 
+@functools.cache
+def kernel_btf() -> KernelBtf:
+    return KernelBtf()
+
+
 def cases_of(table: str) -> list[Case]:
     """The cases of a table of tests/programs, or `fuzz:START:COUNT`: random programs by their seeds."""
     if table.startswith("fuzz:"):
@@ -80,6 +90,8 @@ def cases_of(table: str) -> list[Case]:
 
         _, start, count = table.split(":")
         return [gen.make(seed) for seed in range(int(start), int(start) + int(count))]
+    if table == "tracing":
+        return tracing.cases(kernel_btf())
     return __import__(f"programs.{table}", fromlist=["CASES"]).CASES
 
 
@@ -98,6 +110,8 @@ def main(tables: list[str]) -> None:
     for table in [table for table in tables if table != "btf"]:
         for case in cases_of(table):
             answers[case.name] = judge(case)
+            if table == "tracing":  # made here, so it is told what was wanted
+                answers[case.name] += [case.error, case.message]
     json.dump(answers, sys.stdout)
 
 

@@ -94,6 +94,7 @@ class Case:
     message: str = ""  # a part of the log
     gpl: bool = True
     attach_type: int = 0
+    target: str = ""  # function or tracepoint that it attaches to (tracing.py)
     flags: int = 0
     result: int | None = None  # what a run returns (accepted programs)
     packet: bytes = b""

@@ -366,11 +366,12 @@ static void op_btf_put(void *host, struct bc_btf *btf)
 	(void)btf;
 }
 
+/* This world has the kernel's functions by name, and nothing at them. */
 static u64 op_ksym_addr(void *host, const char *name)
 {
-	(void)host;
-	(void)name;
-	return 0;
+	const struct bc_btf *vmlinux = ((struct bcu *)host)->vmlinux;
+
+	return vmlinux && bc_btf_find(vmlinux, name, BTF_KIND_FUNC) > 0;
 }
 
 const struct bc_verifier_ops bcu_ops = {
@@ -417,6 +418,7 @@ int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *sta
 	args.insn_cnt = l->insn_cnt;
 	args.prog_type = l->prog_type;
 	args.expected_attach_type = l->expected_attach_type;
+	args.attach_btf_id = l->attach_btf_id;
 	args.prog_flags = l->prog_flags;
 	args.gpl_compatible = l->gpl;
 	args.prog_btf = btf_of_fd(w, l->btf_fd);

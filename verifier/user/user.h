@@ -34,6 +34,7 @@ int bcu_prog_array_set(struct bcu *w, int map_fd, u32 index, int prog_fd);	/* pr
 struct bcu_load {
 	u32 prog_type;
 	u32 expected_attach_type;
+	u32 attach_btf_id;
 	u32 prog_flags;
 	bool gpl;
 	const void *insns;

@@ -111,7 +111,7 @@ class World:
         return fd, ffi.string(log).decode(errors="replace")
 
     def load(
-        self, insns: bytes, prog_type: int = 1, *, attach_type: int = 0, flags: int = 0, gpl: bool = True,
+        self, insns: bytes, prog_type: int = 1, *, attach_type: int = 0, attach_btf_id: int = 0, flags: int = 0, gpl: bool = True,
         log_level: int = 1, log_size: int = 1 << 20, btf_fd: int = -1, func_info: bytes = b"", line_info: bytes = b"",
         record: bool = False, no_prune: bool = False, max_verified: int = 0,
     ) -> Verdict:
@@ -121,6 +121,7 @@ class World:
         log = ffi.new("char[]", log_size) if log_level else ffi.NULL
         request = ffi.new("struct bcu_load *")
         request.prog_type, request.expected_attach_type, request.prog_flags = prog_type, attach_type, flags
+        request.attach_btf_id = attach_btf_id
         request.gpl, request.insns, request.insn_cnt = gpl, buf, len(insns) // 8
         request.btf_fd = btf_fd
         request.func_info, request.func_info_cnt = functions, len(func_info) // 8
