@@ -28,6 +28,8 @@ HOOKS: dict[str, tuple[list[str], list[str], str]] = {
     "tracepoint": (["exitsnoop"], ["exit", "hooked", "37", "10"], r"^hooked .* code 37"),
     "system call tracepoint": (["opensnoop"], ["open", "hooked", "/tmp/hook", "/tmp/none"], r" hooked .* /tmp/hook"),
     "raw tracepoint": (["softirqs", "-d", "100", "1"], ["udp", "hook", "50"], r"softirq = net_rx"),
+    "function entry (fentry)": (["tcpconnlat"], ["connect", "hooked", "23456"], r" hooked .* 127.0.0.1 +23456 "),
+    "function return (fexit)": (["solisten"], ["connect", "hooked", "23457"], r" hooked .* 23457 +127.0.0.1"),
     "perf event": (["runqlen", "100", "1"], ["sleep", "hook", "200", "5"], r": [1-9]\d*\s+\|"),
 }
 # Checked and answered as Linux answers where there is nothing to attach to, pin into or iterate over: always an error.

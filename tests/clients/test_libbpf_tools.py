@@ -185,6 +185,32 @@ def tcpconnect_v6(vm: VM) -> Case:
     return Case(["tcpconnect"], ["inet6", name, address, port], check, symbols=["tcp_v4_connect", "tcp_v6_connect"])
 
 
+def solisten(vm: VM) -> Case:
+    """At the return of a function, whose arguments it reads there."""
+    name, port = word(), random.randint(10000, 60000)
+
+    def check(said: Said, facts: dict[str, str]) -> object:
+        rows = said.rows(facts["self"], name)
+        assert rows == [[facts["self"], name, "0", "1", "TCPv4", str(port), "127.0.0.1"]]
+        return rows
+
+    return Case(["solisten"], ["connect", name, port], check, symbols=["inet_listen"])
+
+
+def tcpconnlat(vm: VM) -> Case:
+    """At the entries of functions."""
+    name, port = word(), random.randint(10000, 60000)
+
+    def check(said: Said, facts: dict[str, str]) -> object:
+        rows = said.rows(facts["self"], name)
+        assert [row[:-1] for row in rows] == [[facts["self"], name, "4", "127.0.0.1", "127.0.0.1", str(port)]]
+        assert 0 < float(rows[0][-1]) < 5000
+        return rows[0][:-1]
+
+    symbols = ["tcp_v4_connect", "tcp_v6_connect", "tcp_rcv_state_process"]
+    return Case(["tcpconnlat"], ["connect", name, port], check, symbols=symbols)
+
+
 def vfsstat(vm: VM) -> Case:
     creates, opens = random.randint(200, 900), random.randint(200, 900)
 
@@ -319,7 +345,7 @@ def biolatency(vm: VM) -> Case:
 
 CASES = [
     execsnoop, opensnoop, exitsnoop, statsnoop, mountsnoop, syscount, sigsnoop, bindsnoop, bindsnoop_v6,
-    tcpconnect, tcpconnect_v6, vfsstat, cachestat, funclatency, funclatency_time, filetop, slabratetop,
+    tcpconnect, tcpconnect_v6, solisten, tcpconnlat, vfsstat, cachestat, funclatency, funclatency_time, filetop, slabratetop,
     runqlat, softirqs, hardirqs, biolatency,
 ]  # fmt: skip
 TRACING = "/sys/kernel/debug/tracing"
