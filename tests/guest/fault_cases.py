@@ -7,6 +7,7 @@ Prints {case: [allocations that failed, answers other than success and ENOMEM]} 
 
 import ctypes
 import errno
+import functools
 import json
 import os
 import struct
@@ -15,6 +16,7 @@ import asm as a
 import attach_cases as events
 import bpfsys as b
 from asm import R0, R1, R2, R10
+from kernel_btf import KernelBtf
 
 FAIL_NTH = "/proc/self/fail-nth"
 MOST = 2000  # allocations of one request
@@ -219,6 +221,34 @@ def _():
     prog, name = b.check(b.prog_load(kind=b.RAW_TRACEPOINT)), b.buf(b"sched_switch\0")
     _kept.append((prog, name))
     return request(b.RAW_TRACEPOINT_OPEN, struct.pack("<QI", b.addr(name), prog)), close
+
+
+TRACING, TRACED = 26, {"entry": (24, 12, "vfs_read"), "return": (25, 12, "vfs_read"), "typed tracepoint": (23, 8, "btf_trace_task_rename")}
+
+
+def tracing(place):
+    attach, kind, name = TRACED[place]
+    return {"kind": TRACING, "expected_attach_type": attach, "attach_btf_id": types().find(kind, name)}
+
+
+@functools.cache
+def types():
+    return KernelBtf()
+
+
+for _place in TRACED:
+
+    @case(f"load: {_place}")
+    def _(place=_place):
+        prog = b.Prog(program_code(), log_level=2, log_size=1 << 20, **tracing(place))
+        _kept.append(prog)
+        return request(b.PROG_LOAD, prog.attr), close
+
+    @case(f"attach: {_place}")
+    def _(place=_place):
+        prog = b.check(b.prog_load(**tracing(place)))
+        _kept.append(prog)
+        return request(b.LINK_CREATE, struct.pack("<IIIIIIQ", prog, 0, TRACED[place][0], 0, 0, 0, 7)), close
 
 
 def to_event(kind, make_event, link):

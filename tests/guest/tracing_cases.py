@@ -342,6 +342,29 @@ def case_load_errors():
     }
 
 
+def vmlinux_fd():
+    """The kernel's own types by an fd."""
+    ident = 0
+    while True:
+        attr = b.buf(struct.pack("<II", ident, 0))
+        b.check(b.call(b.BTF_GET_NEXT_ID, attr), "vmlinux")
+        ident = struct.unpack_from("<I", attr.raw, 4)[0]
+        fd = b.check(b.call(b.BTF_GET_FD_BY_ID, struct.pack("<II", ident, 0)))
+        name = b.buf(64)
+        info = b.buf(struct.pack("<QIIQII", 0, 0, 0, b.addr(name), 64, 0))
+        b.check(b.call(b.OBJ_GET_INFO_BY_FD, b.buf(struct.pack("<IIQ", fd, 32, b.addr(info)))))
+        if name.value == b"vmlinux" and struct.unpack_from("<I", info.raw, 28)[0]:
+            return fd
+        os.close(fd)
+
+
+def case_types_by_fd():
+    tracing(Seen(), FENTRY, "vfs_read")  # whoever reads the kernel's types at first use has them from here on
+    fd, target = vmlinux_fd(), BTF.find(FUNC, "vfs_read")
+    out = [attempt(FENTRY, target, attach_prog_fd=fd), attempt(FENTRY, 0, attach_prog_fd=fd)]
+    return [*out, attempt(FENTRY, 1, attach_prog_fd=fd), b.prog_load(kind=b.KPROBE, attach_prog_fd=fd)]
+
+
 def case_prog_array():
     """Tail calls stay among programs of the same prototype."""
 
