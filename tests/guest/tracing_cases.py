@@ -23,7 +23,7 @@ from kernel_btf import FUNC, STRUCT, TYPEDEF, KernelBtf
 BTF = KernelBtf()
 TRACING, RAW_TP, FENTRY, FEXIT, MODIFY_RETURN, ITER = 26, 23, 24, 25, 26, 28
 ARG_CNT, FUNC_ARG, FUNC_RET, FUNC_IP, COOKIE = 185, 183, 184, 173, 174
-SYS_READ, SYS_TGKILL = 0, 234
+SYS_READ, SYS_MMAP = 0, 9
 ZERO = os.open("/dev/zero", os.O_RDONLY)
 FILE = os.open("/tmp", os.O_RDONLY | os.O_DIRECTORY)
 BUFFER = b.buf(1 << 16)
@@ -143,15 +143,26 @@ def case_return():
 
 
 def case_narrow_argument():
-    """do_send_sig_info(int sig, ...), which returns an int."""
-    seen, sig = Seen(), random.randrange(34, 60)
-    signal.signal(sig, signal.SIG_IGN)
-    body = [*keep(4, 8, 0), *keep(5, 4, 0), *keep(6, 8, 32)]
-    fd = link(tracing(seen, FEXIT, "do_send_sig_info", body), FEXIT)
-    libc.syscall(SYS_TGKILL, os.getpid(), os.getpid(), sig)
-    slot = seen.slots()
-    os.close(fd)
-    return {"link": fd >= 0, "argument": slot[4] & 0xFFFFFFFF == sig, "half": slot[5] == sig, "result": slot[6] & 0xFFFFFFFF}
+    """fget(unsigned int fd), which returns a struct file *, in mmap()."""
+    out = {}
+    for name, fd in (("no file", random.randrange(1 << 16, 1 << 20)), ("file", 777)):
+        seen = Seen()
+        if name == "file":
+            os.dup2(ZERO, fd)
+        # only of this fd, since the look-up of what was seen may go through fget() too
+        body = [
+            *[a.ldx(4, R1, R6, 0), a.jmp_imm("ne", R1, fd, "out"), *keep(4, 8, 0), *keep(5, 4, 0), *keep(6, 8, 8)],
+            *[a.ldx(8, R1, R6, 8), a.jmp_imm("eq", R1, 0, "out"), a.ldx(8, R1, R1, BTF.offset("file", "f_path", "dentry"))],
+            *[a.ldx(8, R1, R1, BTF.offset("dentry", "d_inode")), a.ldx(8, R1, R1, BTF.offset("inode", "i_ino"))],
+            a.stx(8, R7, 8 * 8, R1),
+        ]
+        link_fd = link(tracing(seen, FEXIT, "fget", body), FEXIT)
+        libc.syscall(SYS_MMAP, 0, ctypes.c_size_t(4096), 1, 2, fd, ctypes.c_size_t(0))
+        slot = seen.slots()
+        os.close(link_fd)
+        inode = slot[8] == (os.fstat(ZERO).st_ino if name == "file" else 0)
+        out[name] = {"argument": slot[4] & 0xFFFFFFFF == fd, "half": slot[5] == fd, "result": slot[6] != 0, "inode": inode}
+    return out
 
 
 def case_old_way():
