@@ -270,8 +270,14 @@ static int check_target(const union bpf_attr *attr)
 		return 0;
 	if (attr->attach_btf_id > BTF_MAX_TYPE)
 		return -EINVAL;
-	/* LSM, STRUCT_OPS and EXT may have one, but are no types of ours */
-	return attr->prog_type == BPF_PROG_TYPE_TRACING ? 0 : -EINVAL;
+	if (attr->prog_type == BPF_PROG_TYPE_TRACING)
+		return 0;
+	/*
+	 * LSM, STRUCT_OPS and EXT may have one, but are no types of ours. That is said in the log: libbpf's probe of LSM looks at what it finds
+	 * there, which may be left over from its probe of TRACING.
+	 */
+	bc_prog_log_message(attr, "programs of type %u cannot attach to a type id\n", attr->prog_type);
+	return -EINVAL;
 }
 
 static int verify(struct bc_prog *prog, const union bpf_attr *attr, union bpf_attr __user *uattr, const struct bpf_insn *insns)

@@ -17,6 +17,8 @@ struct bc_prog_debug_info {
 int bc_prog_copy_insns(const union bpf_attr *attr, struct bpf_insn **insns);
 int bc_prog_copy_debug_info(const union bpf_attr *attr, union bpf_attr __user *uattr, struct bc_prog_debug_info *info);
 int bc_prog_copy_fd_array(const union bpf_attr *attr, const struct bpf_insn *insns, struct bc_prog_debug_info *info);
+/* Into the loader's log, before there is a verifier to write it. */
+void bc_prog_log_message(const union bpf_attr *attr, const char *text, u32 number);
 void bc_prog_debug_info_free(struct bc_prog_debug_info *info);
 int bc_prog_calc_tag(const struct bpf_insn *insns, u32 cnt, u8 tag[BPF_TAG_SIZE]);
 

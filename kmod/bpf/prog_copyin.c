@@ -25,7 +25,7 @@ int bc_prog_copy_insns(const union bpf_attr *attr, struct bpf_insn **insns)
 }
 
 /* The message belongs into the verifier's log, which does not exist yet. */
-static void log_message(const union bpf_attr *attr, const char *text, u32 number)
+void bc_prog_log_message(const union bpf_attr *attr, const char *text, u32 number)
 {
 	struct bc_user_log log;
 
@@ -58,7 +58,7 @@ static int copy_records(const union bpf_attr *attr, const struct records *r, voi
 			err = bc_user_is_zero(bc_user_ptr(from + r->ours), r->theirs - r->ours);
 			if (err <= 0) {
 				if (!err) {
-					log_message(attr, r->tail_message, 0);
+					bc_prog_log_message(attr, r->tail_message, 0);
 					err = put_user(answer, r->size_answer) ? -EFAULT : -E2BIG;
 				}
 				goto fail;
@@ -92,7 +92,7 @@ int bc_prog_copy_debug_info(const union bpf_attr *attr, union bpf_attr __user *u
 	/* A wrong count of functions is the verifier's to refuse: it knows the right one. */
 	if (attr->func_info_cnt && attr->func_info_cnt <= BC_MAX_SUBPROGS) {
 		if (!record_size_ok(attr->func_info_rec_size, 8)) {
-			log_message(attr, "invalid func info rec size %u\n", attr->func_info_rec_size);
+			bc_prog_log_message(attr, "invalid func info rec size %u\n", attr->func_info_rec_size);
 			return -EINVAL;
 		}
 		r.from = attr->func_info;
