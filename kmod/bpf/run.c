@@ -77,7 +77,7 @@ static u64 execute(struct cpu_state *cs, const struct bc_exec_prog *exec, void *
 {
 	cs->area.used = 0;
 	if (exec->jit_entry)
-		return exec->jit_entry(ctx);
+		return exec->jit_entry(ctx, cs->area.stack);
 	return bc_interp_run(&exec_env, &cs->area, exec, ctx);
 }
 

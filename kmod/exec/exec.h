@@ -17,8 +17,11 @@ struct bc_exec_prog {
 	const struct bc_subprog *subprogs;
 	u32 insn_cnt;
 	u32 subprog_cnt;
-	/* JIT entry, or NULL for the interpreter. */
-	u64 (*jit_entry)(const void *ctx);
+	/* Generated code, or NULL for the interpreter; @stack is where BPF frames begin. See jit.h. */
+	u64 (*jit_entry)(const void *ctx, void *stack);
+	u64 jit_tail;			/* where tail calls enter it */
+	u32 frames_bytes;		/* of C stack, for the frames of its subprograms */
+	bool has_tail_call;
 };
 
 /*

@@ -69,8 +69,7 @@ HELPER(for_each_map_elem)
 			key = index;
 		}
 		n++;
-		if (bc_interp_callback(&bcu_exec_env, &bcu_cur->area, r2, r1, (unsigned long)key,
-				       (unsigned long)(m->values + (size_t)m->value_stride * i), r3, 0))
+		if (bcu_callback(r2, r1, (unsigned long)key, (unsigned long)(m->values + (size_t)m->value_stride * i), r3, 0))
 			break;
 	}
 	bcu_cur->index_depth--;
@@ -87,7 +86,7 @@ HELPER(loop)
 	if ((u32)r1 > 8 * 1024 * 1024)
 		return (u64)-E2BIG;
 	for (i = 0; i < (u32)r1; i++) {
-		if (bc_interp_callback(&bcu_exec_env, &bcu_cur->area, r2, i, r3, 0, 0, 0))
+		if (bcu_callback(r2, i, r3, 0, 0, 0))
 			return i + 1;
 	}
 	return i;

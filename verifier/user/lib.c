@@ -38,6 +38,13 @@ struct bcu_map *bcu_map_of_fd(struct bcu *w, int fd)
 	return o ? o->ptr : NULL;
 }
 
+struct bcu_prog *bcu_prog_of_fd(struct bcu *w, int fd)
+{
+	struct bcu_object *o = object(w, fd, BCU_PROG);
+
+	return o ? o->ptr : NULL;
+}
+
 struct bcu *bcu_new(void)
 {
 	return calloc(1, sizeof(struct bcu));
@@ -54,6 +61,7 @@ static void free_prog(struct bcu *w, struct bcu_prog *p)
 {
 	u32 i, k;
 
+	bcu_jit_drop(p);
 	bc_verified_free(&p->v, &bcu_ops, w);
 	for (i = 0; i < p->recorded_cnt; i++) {
 		for (k = 0; k < p->recorded[i].cnt; k++)
@@ -144,9 +152,12 @@ int bcu_map_new(struct bcu *w, u32 type, u32 key_size, u32 value_size, u32 max_e
 	struct bcu_map *m;
 	int fd;
 
+	if (type == BPF_MAP_TYPE_PROG_ARRAY && max_entries > ARRAY_SIZE(m->progs))
+		return -E2BIG;
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return -ENOMEM;
+	m->slots = m->progs;
 	m->desc.type = type;
 	m->desc.key_size = key_size;
 	m->desc.value_size = value_size;
@@ -158,7 +169,7 @@ int bcu_map_new(struct bcu *w, u32 type, u32 key_size, u32 value_size, u32 max_e
 	m->value_stride = round_up(value_size, 8);
 	m->data_size = type == BPF_MAP_TYPE_RINGBUF ? max_entries : (size_t)(m->key_stride + m->value_stride) * max_entries;
 	m->data = calloc(1, m->data_size ? m->data_size : 1);
-	m->values = type == BPF_MAP_TYPE_RINGBUF ? m->data : m->data + (size_t)m->key_stride * max_entries;
+	m->blocks[0] = m->values = type == BPF_MAP_TYPE_RINGBUF ? m->data : m->data + (size_t)m->key_stride * max_entries;
 	if (btf) {
 		m->desc.btf = btf;
 		m->desc.btf_value_type_id = value_type_id;
@@ -287,13 +298,13 @@ u64 bcu_value_address(struct bcu *w, int fd)
 int bcu_prog_array_set(struct bcu *w, int map_fd, u32 index, int prog_fd)
 {
 	struct bcu_map *m = bcu_map_of_fd(w, map_fd);
-	struct bcu_object *o = object(w, prog_fd, BCU_PROG);
+	struct bcu_prog *p = bcu_prog_of_fd(w, prog_fd);
 
-	if (!m || (!o && prog_fd >= 0))
+	if (!m || (!p && prog_fd >= 0))
 		return -EBADF;
-	if (m->desc.type != BPF_MAP_TYPE_PROG_ARRAY || index >= m->desc.max_entries || index >= ARRAY_SIZE(m->progs))
+	if (m->desc.type != BPF_MAP_TYPE_PROG_ARRAY || index >= m->desc.max_entries)
 		return -EINVAL;
-	m->progs[index] = o ? o->ptr : NULL;
+	m->progs[index] = p;
 	return 0;
 }
 
@@ -487,8 +498,7 @@ int bcu_prog_raw(struct bcu *w, u32 prog_type, const void *insns, u32 insn_cnt)
 
 u32 bcu_prog_insns(struct bcu *w, int fd, void *insns, u32 room)
 {
-	struct bcu_object *o = object(w, fd, BCU_PROG);
-	struct bcu_prog *p = o ? o->ptr : NULL;
+	struct bcu_prog *p = bcu_prog_of_fd(w, fd);
 
 	if (!p)
 		return 0;
@@ -500,7 +510,7 @@ static const struct bc_exec_prog *tail_call_target(u64 map, u32 index)
 {
 	struct bcu_map *m = (struct bcu_map *)(unsigned long)map;
 
-	if (index >= m->desc.max_entries || index >= ARRAY_SIZE(m->progs) || !m->progs[index])
+	if (index >= m->desc.max_entries || !m->progs[index])
 		return NULL;
 	return &m->progs[index]->exec;
 }
@@ -526,13 +536,13 @@ static bool has_packet(u32 prog_type)
 
 int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 {
-	struct bcu_object *o = object(w, fd, BCU_PROG);
-	struct bcu_prog *p = o ? o->ptr : NULL;
+	struct bcu_prog *p = bcu_prog_of_fd(w, fd);
 	struct bc_skb_ctx skb;
 	struct bc_xdp_ctx xdp;
 	struct bc_pkt_ptrs *pkt = NULL;
 	void *volatile ctx = r->ctx;	/* outlives longjmp() */
 	volatile u32 ctx_size = r->ctx_size;
+	volatile int err = 0;
 
 	if (!p)
 		return -EBADF;
@@ -572,7 +582,12 @@ int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 	w->area.used = 0;
 	w->index_depth = 0;
 	w->area.overflows = 0;
-	if (bcu_trace_begin(w)) {
+	w->ticks = 0;
+	/* Programs may read stack that they did not write: each run finds the same there. */
+	memset(w->area.stack, 0, sizeof(w->area.stack));
+	if (r->jit) {
+		err = bcu_jit_run(w, p, ctx, &r->retval);
+	} else if (bcu_trace_begin(w)) {
 		r->timed_out = true;
 		r->retval = 0;
 	} else {
@@ -582,5 +597,5 @@ int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 	r->overflows = w->area.overflows;
 	r->ref_leaks = bcu_ringbuf_drop_all(w);
 	w->run = NULL;
-	return 0;
+	return err;
 }

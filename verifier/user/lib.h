@@ -7,7 +7,7 @@
 
 #include "../internal.h"
 #include "../ctx.h"
-#include "../../kmod/exec/exec.h"
+#include "../../kmod/exec/jit.h"
 #include "user.h"
 
 #include <setjmp.h>
@@ -33,6 +33,8 @@ struct bcu_map {
 	size_t data_size;
 	u8 *values;
 	struct bcu_prog *progs[16];
+	u8 *blocks[1];			/* values of each CPU */
+	struct bcu_prog **slots;	/* points to progs: generated code reads it where it can't know the array's place */
 	u64 outputs;			/* records that ring and perf buffers took */
 };
 
@@ -65,6 +67,9 @@ struct bcu_prog {
 	struct bcu_recorded *recorded;	/* by instruction as loaded; NULL when nothing was recorded */
 	u32 recorded_cnt;
 	u32 state_cnt;
+	struct bc_jit_image jit;
+	void *jit_memory;
+	size_t jit_size;
 };
 
 struct bcu_record {		/* a ring buffer record reserved and not given back */
@@ -76,10 +81,13 @@ struct bcu {
 	struct bcu_object objs[BCU_OBJECTS];
 	const struct bc_btf *vmlinux;
 	struct bc_exec_area area;
+	struct bc_jit_cpu jit_cpu;
+	u32 jit_flags;			/* BCU_JIT_* */
 
 	/* the run at work */
 	struct bcu_run *run;
 	struct bcu_prog *running;
+	bool by_jit;
 	u64 seed;
 	u64 ticks;
 	void *ctx;
@@ -96,12 +104,19 @@ extern const struct bc_exec_env bcu_exec_env;
 extern const bc_helper_fn bcu_helpers[__BPF_FUNC_MAX_ID];
 
 struct bcu_map *bcu_map_of_fd(struct bcu *w, int fd);
+struct bcu_prog *bcu_prog_of_fd(struct bcu *w, int fd);
 void *bcu_lookup(struct bcu_map *m, const void *key);
 long bcu_update(struct bcu_map *m, const void *key, const void *value, u64 flags);
 long bcu_delete(struct bcu_map *m, const void *key);
 bool bcu_entry_used(struct bcu_map *m, u32 i);
 /* helpers.c: records left over after a run; how many there were. */
 u32 bcu_ringbuf_drop_all(struct bcu *w);
+
+/* jit.c */
+int bcu_jit_run(struct bcu *w, struct bcu_prog *p, const void *ctx, u64 *retval);
+void bcu_jit_drop(struct bcu_prog *p);
+/* A program's callback from a helper, by whichever engine runs it. */
+u64 bcu_callback(u64 cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
 
 /* watch.c: recording what the verifier thinks, and holding runs against it. */
 void bcu_watch_begin(struct bcu_prog *p, const struct bcu_load *l);

@@ -70,6 +70,7 @@ struct bcu_run {
 	u32 packet_size;
 	u64 seed;			/* of get_prandom_u32 and the like */
 	u64 max_insns;			/* 0: no limit; the run is ended with an exception of its own */
+	bool jit;			/* by generated code: nothing is watched then, and no limit holds */
 
 	/* out */
 	u64 retval;
@@ -83,5 +84,15 @@ struct bcu_run {
 };
 
 int bcu_run(struct bcu *w, int fd, struct bcu_run *r);
+
+/* How code is generated from now on, and for the programs at hand; else as fits this machine. */
+#define BCU_JIT_BLIND 1		/* constants blinded */
+#define BCU_JIT_NO_BMI2 2	/* for older machines */
+#define BCU_JIT_FAR 4		/* calls by absolute address */
+#define BCU_JIT_THUNKS 8	/* indirect jumps and returns by thunks */
+#define BCU_JIT_LANDING_PADS 16
+int bcu_jit_flags(struct bcu *w, u32 flags);
+/* Generated code: copies up to @room bytes of it, returns how many there are; 0: none. */
+u32 bcu_jit_code(struct bcu *w, int fd, void *code, u32 room);
 
 #endif

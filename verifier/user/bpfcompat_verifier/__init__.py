@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""bpfcompat's verifier and interpreter in user space: a World holds maps, BTF and programs; verifies and runs them."""
+"""bpfcompat's verifier, interpreter and code generator in user space: a World holds maps, BTF and programs; verifies
+and runs them."""
 
 from __future__ import annotations
 
@@ -145,8 +146,20 @@ class World:
         lib.bcu_prog_insns(self._world, prog_fd, buf, count)
         return bytes(ffi.buffer(buf, count * 8))
 
-    def run(self, prog_fd: int, ctx: bytes = b"", packet: bytes = b"", seed: int = 1, max_insns: int = 0) -> Run:
-        """Runs a program on a context (made out of @packet for those on packets)."""
+    def jit_flags(self, flags: int) -> None:
+        """How code is generated from now on: lib.BCU_JIT_*."""
+        lib.bcu_jit_flags(self._world, flags)
+
+    def code(self, prog_fd: int) -> bytes:
+        """A program's machine code; empty when there is none for it."""
+        size = lib.bcu_jit_code(self._world, prog_fd, ffi.NULL, 0)
+        buf = ffi.new("char[]", size + 1)
+        lib.bcu_jit_code(self._world, prog_fd, buf, size)
+        return bytes(ffi.buffer(buf, size))
+
+    def run(self, prog_fd: int, ctx: bytes = b"", packet: bytes = b"", seed: int = 1, max_insns: int = 0,
+            jit: bool = False) -> Run:
+        """Runs a program on a context (made out of @packet for those on packets). With @jit its accesses are not watched."""
         ctx_buf = ffi.new("char[]", len(ctx) + 1)
         packet_buf = ffi.new("char[]", len(packet) + 1)
         ffi.memmove(packet_buf, packet, len(packet))
@@ -155,7 +168,7 @@ class World:
         request = ffi.new("struct bcu_run *")
         request.ctx, request.ctx_size = ctx_buf, len(ctx)
         request.packet, request.packet_size = packet_buf, len(packet)
-        request.seed, request.max_insns = seed, max_insns
+        request.seed, request.max_insns, request.jit = seed, max_insns, jit
         code = lib.bcu_run(self._world, prog_fd, request)
         if code:
             raise OSError(-code, errno_name(-code))

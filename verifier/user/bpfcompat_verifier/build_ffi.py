@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compiles verifier/, kmod/exec/interp.c and verifier/user/ into a Python extension in build/, when they changed."""
+"""Compiles verifier/, kmod/exec/ and verifier/user/ into a Python extension in build/, when they changed."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ const char *bc_func_name(u32 func_id);
 def sources() -> list[Path]:
     """The C files that make the library."""
     files = sorted((ROOT / "verifier").glob("*.c")) + sorted((ROOT / "verifier/user").glob("*.c"))
-    return [*files, ROOT / "kmod/exec/interp.c"]
+    return [*files, *sorted((ROOT / "kmod/exec").glob("*.c"))]
 
 
 def fingerprint() -> str:
     """Of all that goes into the library, headers and flags included."""
     digest = hashlib.sha256(repr((FLAGS, WARNINGS, sys.version, TYPES)).encode())
-    headers = [*(ROOT / "verifier").rglob("*.h"), *(ROOT / "kmod/uapi").glob("*.h"), ROOT / "kmod/exec/exec.h"]
+    headers = [*(ROOT / "verifier").rglob("*.h"), *(ROOT / "kmod/uapi").glob("*.h"), *(ROOT / "kmod/exec").glob("*.h")]
     for path in [*sources(), *sorted(headers)]:
         digest.update(str(path.relative_to(ROOT)).encode())
         digest.update(path.read_bytes())
@@ -45,7 +45,8 @@ def declarations() -> str:
     """user.h as cffi takes it: without comments, directives and attributes."""
     text = (ROOT / "verifier/user/user.h").read_text()
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
-    return TYPES + re.sub(r"^#.*$", "", text, flags=re.M)
+    numbers = re.findall(r"^#define (BCU_\w+ \d+)", text, flags=re.M)
+    return TYPES + re.sub(r"^#.*$", "", text, flags=re.M) + "".join(f"#define {number}\n" for number in numbers)
 
 
 def compile_library(target: Path) -> None:
