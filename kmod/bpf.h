@@ -12,7 +12,7 @@
 #include "compat/compat.h"	/* the kernel's headers, with a modern interface */
 #include "../verifier/verifier.h"
 #include "../verifier/btf.h"
-#include "exec/exec.h"
+#include "exec/jit.h"
 
 #define BC_LOG "bpfcompat: "
 
@@ -62,6 +62,9 @@ void bc_free(struct bc_object *obj, void *p, size_t size);	/* what bc_alloc gave
 void bc_free_user(struct bc_object *obj, void *p, size_t size);
 /* One block of @size bytes for each possible CPU, cache-line aligned; works where alloc_percpu must not. */
 void *bc_alloc_percpu(struct bc_object *obj, size_t size);	/* opaque: use bc_percpu_ptr */
+/* Counts memory that comes from elsewhere; false past the cap. */
+bool bc_memory_charge(struct bc_object *obj, size_t size);
+void bc_memory_uncharge(struct bc_object *obj, size_t size);
 void bc_free_percpu(struct bc_object *obj, void *p, size_t size);
 void *bc_percpu_ptr(void *p, size_t size, int cpu);
 u64 bc_memory_total(void);
@@ -172,6 +175,9 @@ struct bc_prog {
 	struct mutex maps_lock;		/* guards bound_maps (PROG_BIND_MAP) */
 	struct bc_map **bound_maps;
 	u32 bound_map_cnt;
+	struct bc_jit_image jit;	/* offsets in the generated code, */
+	void *jit_memory;		/* which is here; NULL: interpreted */
+	size_t jit_size;		/* bytes in whole pages */
 };
 
 struct bc_prog *bc_prog_get_fd(u32 fd);	/* as bc_map_get_fd */

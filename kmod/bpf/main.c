@@ -4,6 +4,7 @@
  * calls before all is there.
  */
 #include "core.h"
+#include "jit.h"
 #include "../compat/clock.h"
 #include "../compat/syscall_events.h"
 #include "../helpers/helpers.h"
@@ -33,6 +34,7 @@ static const struct bc_subsystem subsystems[] = {
 	{ "clock", bc_clock_init, bc_clock_exit },
 	{ "helpers", bc_helpers_init, bc_helpers_exit },
 	{ "run", bc_run_init, bc_run_exit },
+	{ "jit", bc_jit_init, NULL },
 	{ "btf", bc_vmlinux_btf_init, bc_vmlinux_btf_exit },
 	{ "syscall events", bc_syscall_events_init, bc_syscall_events_exit },
 	{ "attach", bc_attach_init, bc_attach_exit },

@@ -34,7 +34,7 @@ int bc_memory_init(void)
 	return 0;
 }
 
-static bool charge(struct bc_object *obj, size_t size)
+bool bc_memory_charge(struct bc_object *obj, size_t size)
 {
 	if (atomic64_add_return(size, &total) > (s64)READ_ONCE(max_memory)) {
 		atomic64_sub(size, &total);
@@ -45,7 +45,7 @@ static bool charge(struct bc_object *obj, size_t size)
 	return true;
 }
 
-static void uncharge(struct bc_object *obj, size_t size)
+void bc_memory_uncharge(struct bc_object *obj, size_t size)
 {
 	atomic64_sub(size, &total);
 	if (obj)
@@ -63,11 +63,11 @@ void *bc_alloc(struct bc_object *obj, size_t size)
 {
 	void *p;
 
-	if (!size || !charge(obj, size))
+	if (!size || !bc_memory_charge(obj, size))
 		return NULL;
 	p = alloc_pages_or_slab(size, NUMA_NO_NODE);
 	if (!p)
-		uncharge(obj, size);
+		bc_memory_uncharge(obj, size);
 	return p;
 }
 
@@ -75,11 +75,11 @@ void *bc_alloc_user(struct bc_object *obj, size_t size)
 {
 	void *p;
 
-	if (!size || !charge(obj, PAGE_ALIGN(size)))
+	if (!size || !bc_memory_charge(obj, PAGE_ALIGN(size)))
 		return NULL;
 	p = bc_vzalloc_user(PAGE_ALIGN(size));
 	if (!p)
-		uncharge(obj, PAGE_ALIGN(size));
+		bc_memory_uncharge(obj, PAGE_ALIGN(size));
 	return p;
 }
 
@@ -88,7 +88,7 @@ void bc_free(struct bc_object *obj, void *p, size_t size)
 	if (!p)
 		return;
 	bc_kvfree(p);
-	uncharge(obj, size);
+	bc_memory_uncharge(obj, size);
 }
 
 void bc_free_user(struct bc_object *obj, void *p, size_t size)
@@ -96,7 +96,7 @@ void bc_free_user(struct bc_object *obj, void *p, size_t size)
 	if (!p)
 		return;
 	vfree(p);
-	uncharge(obj, PAGE_ALIGN(size));
+	bc_memory_uncharge(obj, PAGE_ALIGN(size));
 }
 
 /*
@@ -109,7 +109,7 @@ void *bc_alloc_percpu(struct bc_object *obj, size_t size)
 	void **blocks;
 	int cpu;
 
-	if (!size || size > ULONG_MAX / nr_cpu_ids / 2 || !charge(obj, block * num_possible_cpus()))
+	if (!size || size > ULONG_MAX / nr_cpu_ids / 2 || !bc_memory_charge(obj, block * num_possible_cpus()))
 		return NULL;
 	blocks = kzalloc(nr_cpu_ids * sizeof(*blocks), BC_GFP);
 	if (blocks) {
@@ -124,7 +124,7 @@ void *bc_alloc_percpu(struct bc_object *obj, size_t size)
 	}
 	bc_free_percpu(obj, blocks, size);
 	if (!blocks)
-		uncharge(obj, block * num_possible_cpus());
+		bc_memory_uncharge(obj, block * num_possible_cpus());
 	return NULL;
 }
 
@@ -138,7 +138,7 @@ void bc_free_percpu(struct bc_object *obj, void *p, size_t size)
 	for_each_possible_cpu(cpu)
 		bc_kvfree(blocks[cpu]);
 	kfree(blocks);
-	uncharge(obj, ALIGN(size, SMP_CACHE_BYTES) * num_possible_cpus());
+	bc_memory_uncharge(obj, ALIGN(size, SMP_CACHE_BYTES) * num_possible_cpus());
 }
 
 void *bc_percpu_ptr(void *p, size_t size, int cpu)

@@ -4,6 +4,7 @@
  */
 #include "core.h"
 #include "prog.h"
+#include "jit.h"
 #include "../maps/maps.h"
 #include <linux/bitmap.h>
 #include <linux/ctype.h>
@@ -121,6 +122,7 @@ static void prog_free(struct bc_object *obj)
 	for (i = 0; i < prog->bound_map_cnt; i++)
 		bc_map_put(prog->bound_maps[i]);
 	bc_free(obj, prog->bound_maps, prog->bound_map_cnt * sizeof(*prog->bound_maps));
+	bc_jit_free(prog);
 	bc_verified_free(&prog->v, &host_ops, NULL);
 	if (prog->btf)
 		bc_btf_put(prog->btf);
@@ -356,6 +358,7 @@ static void make_runnable(struct bc_prog *prog)
 	prog->exec.insn_cnt = prog->v.insn_cnt;
 	prog->exec.subprogs = prog->v.subprogs;
 	prog->exec.subprog_cnt = prog->v.subprog_cnt;
+	bc_jit_prog(prog);
 }
 
 BC_COMMAND(prog_load)
@@ -409,10 +412,10 @@ BC_COMMAND(prog_load)
 	err = verify(prog, attr, uattr, insns);
 	if (err)
 		goto fail;
+	make_runnable(prog);
 	err = join_prog_arrays(prog);
 	if (err)
 		goto fail;
-	make_runnable(prog);
 	err = bc_object_publish(&prog->obj);
 	if (err)
 		goto fail;

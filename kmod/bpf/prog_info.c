@@ -4,6 +4,7 @@
  */
 #include "core.h"
 #include "prog.h"
+#include "jit.h"
 
 /* Copies the first min(*cnt, have) elements out, and sets *cnt to how many there are. */
 static int copy_array(u64 to, u32 *cnt, const void *from, u32 have, size_t element)
@@ -80,6 +81,30 @@ static int fill_insns(const struct bc_prog *prog, struct bpf_prog_info *info)
 	return err;
 }
 
+/* Linux has one for each subprogram, and makes it of that one's instructions. */
+static int fill_tags(const struct bc_prog *prog, struct bpf_prog_info *info)
+{
+	const struct bc_verified *v = &prog->v;
+	struct bpf_insn *insns;
+	u8 (*tags)[BPF_TAG_SIZE];
+	int err = 0;
+	u32 i;
+
+	if (v->subprog_cnt == 1 || !info->nr_prog_tags)
+		return copy_array(info->prog_tags, &info->nr_prog_tags, prog->tag, v->subprog_cnt, sizeof(prog->tag));
+	insns = printable_insns(prog);
+	tags = port_zalloc(v->subprog_cnt * sizeof(*tags));
+	if (!insns || !tags)
+		err = -ENOMEM;
+	for (i = 0; i < v->subprog_cnt && !err; i++)
+		err = bc_prog_calc_tag(insns + v->subprogs[i].start, v->subprogs[i].len, tags[i]);
+	if (!err)
+		err = copy_array(info->prog_tags, &info->nr_prog_tags, tags, v->subprog_cnt, sizeof(*tags));
+	port_free(tags);
+	port_free(insns);
+	return err;
+}
+
 int bc_prog_fill_info(struct bc_prog *prog, struct bpf_prog_info *info)
 {
 	const struct bc_verified *v = &prog->v;
@@ -112,17 +137,19 @@ int bc_prog_fill_info(struct bc_prog *prog, struct bpf_prog_info *info)
 	info->verified_insns = v->verified_insns;
 	info->btf_id = bc_btf_id(prog->btf);
 
-	info->jited_prog_len = 0;
-	info->nr_jited_ksyms = 0;
-	info->nr_jited_func_lens = 0;
-	info->nr_jited_line_info = 0;
 	if (!bc_capable()) {
+		info->jited_prog_len = 0;
+		info->nr_jited_ksyms = 0;
+		info->nr_jited_func_lens = 0;
+		info->nr_jited_line_info = 0;
 		info->xlated_prog_len = 0;
 		info->nr_func_info = 0;
 		info->nr_line_info = 0;
 		return 0;
 	}
 	err = fill_insns(prog, info);
+	if (!err)
+		err = bc_jit_fill_info(prog, info);
 	if (err)
 		return err;
 	info->attach_btf_id = prog->attach_btf_id;
@@ -131,7 +158,7 @@ int bc_prog_fill_info(struct bc_prog *prog, struct bpf_prog_info *info)
 	if (!err)
 		err = copy_array(info->line_info, &info->nr_line_info, v->line_info, v->line_info_cnt, sizeof(*v->line_info));
 	if (!err)
-		err = copy_array(info->prog_tags, &info->nr_prog_tags, prog->tag, 1, sizeof(prog->tag));
+		err = fill_tags(prog, info);
 	return err;
 }
 

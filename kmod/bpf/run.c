@@ -3,13 +3,14 @@
  * Running programs: the per-CPU guard that keeps each CPU inside once, the memory that programs run in, and statistics.
  */
 #include "core.h"
+#include "jit.h"
 #include "../maps/maps.h"
 #include "../compat/clock.h"
 #include "../compat/nofault.h"
 #include "../compat/stack_left.h"
 #include "../compat/virtual_field.h"
 
-/* Interpreter, the deepest helper (output to perf, formatting, a fault on the way) and what the kernel needs below them, in bytes. */
+/* Interpreter or the first frame of generated code, the deepest helper (output to perf, formatting, a fault on the way) and what the kernel needs below them, in bytes. */
 #define STACK_NEEDED 1536
 
 /* All that one CPU needs to run a program. */
@@ -75,22 +76,28 @@ static const struct bc_exec_env exec_env = {
 
 static u64 execute(struct cpu_state *cs, const struct bc_exec_prog *exec, void *ctx)
 {
-	cs->area.used = 0;
-	if (exec->jit_entry)
+	if (likely(exec->jit_entry))
 		return exec->jit_entry(ctx, cs->area.stack);
+	cs->area.used = 0;
 	return bc_interp_run(&exec_env, &cs->area, exec, ctx);
 }
 
 u32 bc_prog_run(struct bc_prog *prog, void *ctx)
 {
 	struct cpu_state *cs = __this_cpu_read(cpu_state);
+	size_t left = compat_stack_left(cs->irq_stack_end);
 	struct bc_prog_stats *stats;
 	u64 start;
 	u32 ret;
 
-	if (unlikely(compat_stack_left(cs->irq_stack_end) < STACK_NEEDED)) {
+	if (unlikely(left < STACK_NEEDED + prog->exec.frames_bytes)) {
 		bc_prog_count_miss(prog);
 		return 0;
+	}
+	if (prog->exec.has_tail_call) {
+		/* What is asked for above is left for the program behind any tail call. */
+		__this_cpu_write(bc_jit_cpu.stack_limit, (unsigned long)__builtin_frame_address(0) - left + STACK_NEEDED +
+							 prog->exec.frames_bytes);
 	}
 	cs->run.prog = prog;
 	cs->run.ctx = ctx;
@@ -109,11 +116,24 @@ u32 bc_prog_run(struct bc_prog *prog, void *ctx)
 u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
 {
 	struct cpu_state *cs = __this_cpu_read(cpu_state);
+	const struct bc_exec_prog *exec = &cs->run.prog->exec;
+	u64 top, ret;
 
 	/* Callbacks nest in C. 1 ends the loop that calls. */
-	if (unlikely(compat_stack_left(cs->irq_stack_end) < STACK_NEEDED)) {
+	if (unlikely(compat_stack_left(cs->irq_stack_end) < STACK_NEEDED + exec->frames_bytes)) {
 		bc_prog_count_miss((struct bc_prog *)cs->run.prog);
 		return 1;
+	}
+	/* Tail calls lead to programs of the same kind only. */
+	if (likely(exec->jit_entry)) {
+		top = __this_cpu_read(bc_jit_cpu.frame_top);
+		if (unlikely(top > __this_cpu_read(bc_jit_cpu.area_limit))) {
+			bc_prog_count_miss((struct bc_prog *)cs->run.prog);
+			return 1;
+		}
+		ret = ((bc_jit_callback_fn)(unsigned long)cb)(r1, r2, r3, r4, r5, (void *)(unsigned long)top);
+		__this_cpu_write(bc_jit_cpu.frame_top, top);
+		return ret;
 	}
 	return bc_interp_callback(&exec_env, &cs->area, cb, r1, r2, r3, r4, r5);
 }
@@ -197,6 +217,8 @@ int bc_run_init(void)
 
 		cs->irq_stack_end = compat_irq_stack_end(cpu);
 		per_cpu(cpu_state, cpu) = cs;
+		per_cpu(bc_jit_cpu, cpu).number = cpu;
+		per_cpu(bc_jit_cpu, cpu).area_limit = (unsigned long)cs->area.stack + sizeof(cs->area.stack) - BC_JIT_AREA_NEEDED;
 	}
 	return 0;
 }

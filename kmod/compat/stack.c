@@ -7,6 +7,9 @@
 #include <linux/ptrace.h>
 #include <linux/stacktrace.h>
 #include <asm/processor.h>
+#ifdef HAVE_ASM_UNWIND_H
+#include <asm/unwind.h>
+#endif
 #ifdef HAVE_LINUX_SCHED_TASK_STACK_H
 #include <linux/sched/task_stack.h>
 #endif
@@ -55,6 +58,72 @@ static u32 start_at(unsigned long ip, unsigned long *entries, u32 cnt)
 	return cnt;
 }
 
+/* Up the stack from here. The kernel's own walkers stop at generated code, which they do not know; it keeps frame pointers. */
+#ifdef HAVE_ASM_UNWIND_H
+
+static u32 walk_from_here(unsigned long *entries, u32 max)
+{
+	struct unwind_state state;
+	unsigned long addr;
+	u32 cnt = 0;
+
+	for (unwind_start(&state, current, NULL, NULL); cnt < max && !unwind_done(&state); unwind_next_frame(&state)) {
+		addr = unwind_get_return_address(&state);
+		if (addr)
+			entries[cnt++] = addr;
+	}
+	return cnt;
+}
+
+#else
+
+static bool is_generated(unsigned long addr)
+{
+	return ((addr >= MODULES_VADDR && addr < MODULES_END) || is_vmalloc_addr((void *)addr)) && !__module_address(addr);
+}
+
+/* The frame that generated code was called from, if there is any such code between here and the event. */
+static unsigned long frame_above_generated(void)
+{
+	unsigned long frame = (unsigned long)__builtin_frame_address(0), link[2], found = 0;
+	bool inside = false;
+	u32 depth;
+
+	for (depth = 0; depth < 64; depth++) {
+		if (compat_read_kernel(link, (void *)frame, sizeof(link)))
+			break;
+		if (inside && !is_generated(link[1]))
+			found = frame;
+		inside = is_generated(link[1]);
+		if (link[0] <= frame || link[0] - frame > THREAD_SIZE)
+			break;
+		frame = link[0];
+	}
+	return found;
+}
+
+static u32 walk_from_here(unsigned long *entries, u32 max)
+{
+	struct stack_trace trace = { .entries = entries, .max_entries = max };
+	unsigned long frame = frame_above_generated();
+	struct pt_regs regs;
+
+	if (frame && bc_sym.save_stack_trace_regs) {
+		memset(&regs, 0, sizeof(regs));
+		regs.bp = frame;
+		regs.sp = frame;
+		regs.cs = __KERNEL_CS;
+		bc_sym.save_stack_trace_regs(&regs, &trace);
+	} else {
+		save_stack_trace(&trace);
+	}
+	if (trace.nr_entries && entries[trace.nr_entries - 1] == ULONG_MAX)
+		trace.nr_entries--;
+	return trace.nr_entries;
+}
+
+#endif
+
 #ifdef HAVE_STACK_TRACE_SAVE
 
 u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
@@ -66,7 +135,7 @@ u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
 			return 0;
 		return bc_sym.stack_trace_save_regs(regs, entries, max, 0);
 	}
-	cnt = drop_own(entries, stack_trace_save(entries, max, 0));
+	cnt = drop_own(entries, walk_from_here(entries, max));
 	return regs ? start_at(regs->ip, entries, cnt) : cnt;
 }
 
@@ -78,19 +147,15 @@ u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
 	u32 cnt;
 
 	if (!regs || !real_regs(regs)) {
-		save_stack_trace(&trace);
-	} else {
-		if (user_mode(regs) || !bc_sym.save_stack_trace_regs || max < 2)
-			return 0;
-		bc_sym.save_stack_trace_regs(regs, &trace);
+		cnt = drop_own(entries, walk_from_here(entries, max));
+		return regs ? start_at(regs->ip, entries, cnt) : cnt;
 	}
+	if (user_mode(regs) || !bc_sym.save_stack_trace_regs || max < 2)
+		return 0;
+	bc_sym.save_stack_trace_regs(regs, &trace);
 	cnt = trace.nr_entries;
 	if (cnt && entries[cnt - 1] == ULONG_MAX)
 		cnt--;
-	if (!regs || !real_regs(regs)) {
-		cnt = drop_own(entries, cnt);
-		return regs ? start_at(regs->ip, entries, cnt) : cnt;
-	}
 	/* Vanilla 3.10 leaves out where the event hit; later kernels start with it. */
 	if (!cnt || entries[0] != regs->ip) {
 		cnt = min(cnt, max - 1);

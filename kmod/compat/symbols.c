@@ -30,6 +30,8 @@ static const struct bc_symbol_row rows[] = {
 
 unsigned long bc_lookup_symbol(const char *name)
 {
+	/* Old kernels go through all of their symbols for one. */
+	cond_resched();
 	return lookup_name ? lookup_name(name) : 0;
 }
 

@@ -14,7 +14,11 @@
  * QUIET: what is needed is there under another name on some kernels, so its absence is no news.
  */
 #define BC_SYMBOLS(REQUIRED_FN, FN, QUIET_FN, DATA, QUIET_DATA) \
-	FN(void *, module_alloc, (unsigned long size), "the JIT") \
+	QUIET_FN(void *, module_alloc, (unsigned long size), "generated code near the kernel") \
+	FN(int, set_memory_ro, (unsigned long addr, int pages), "generated code") \
+	FN(int, set_memory_rw, (unsigned long addr, int pages), "generated code") \
+	FN(int, set_memory_x, (unsigned long addr, int pages), "generated code") \
+	FN(int, set_memory_nx, (unsigned long addr, int pages), "generated code") \
 	BC_ATTACH_SYMBOLS(FN, QUIET_FN, DATA, QUIET_DATA) \
 	QUIET_FN(int, get_securelevel, (void), "detecting RHEL's securelevel") \
 	QUIET_FN(bool, ns_match, (const struct ns_common *ns, dev_t dev, ino_t ino), "bpf_get_ns_current_pid_tgid") \

@@ -112,6 +112,19 @@ static void *array_lookup(struct bc_map *map, const void *key)
 	return array->data + (u64)array->stride * index;
 }
 
+bool bc_array_describe(struct bc_map *map, struct bc_jit_array *desc)
+{
+	struct bc_array *array = array_of(map);
+
+	if (map->ops != &bc_array_ops && map->ops != &bc_percpu_array_ops)
+		return false;
+	desc->percpu = map->ops == &bc_percpu_array_ops;
+	desc->values = (unsigned long)array->data;	/* of a per-CPU array: the pointers that bc_alloc_percpu made */
+	desc->stride = array->stride;
+	desc->max_entries = map->desc.max_entries;
+	return true;
+}
+
 static long check_update(const struct bc_map *map, u32 index, u64 flags)
 {
 	if (unlikely((flags & ~(u64)BPF_F_LOCK) > BPF_EXIST))

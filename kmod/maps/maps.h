@@ -164,6 +164,9 @@ u64 bc_ringbuf_query(struct bc_map *map, u64 what);
 long bc_get_stackid(struct bc_map *map, struct pt_regs *regs, u64 flags);
 long bc_get_stack(struct pt_regs *regs, void *buf, u32 size, u64 flags);
 
+/* array.c: for generated code; false for maps of other types. */
+bool bc_array_describe(struct bc_map *map, struct bc_jit_array *desc);
+
 /* prog_array.c: bc_exec_env.tail_call_target. */
 const struct bc_exec_prog *bc_tail_call_target(u64 map, u32 index);
 /* May @prog be used with this prog array (all programs of one array and those that call into it must be alike)? Called at load, too. */
