@@ -12,6 +12,7 @@ USAGE = """usage: bpfcompat COMMAND ...
   btf make VMLINUX [-o FILE]      make BTF of a kernel's image with debug information (anywhere; needs pahole)
   btf load [FILE]                 hand the running kernel's BTF to the module
   btf show FILE                   what a BTF file holds
+  exec [--engine interp|jit] ...  run one program, in hexadecimal on standard input, in user space
 
 `bpfcompat COMMAND --help` tells more. Exit status of `run`: the command's own; 127: not found; 126: cannot be started.
 """
@@ -47,5 +48,9 @@ def main(argv: Optional[List[str]] = None) -> int:
         from bpfcompat.btf import main as btf
 
         return btf(rest)
+    if command == "exec":
+        from bpfcompat.exec import main as execute
+
+        return execute(rest)
     sys.stderr.write("bpfcompat: unknown command {}\n{}".format(command, USAGE))
     return 2

@@ -119,3 +119,33 @@ def test_device_that_is_none(tmp_path: Path) -> None:
         with pytest.raises(device.DeviceError) as caught:
             device.Device(str(path))
         assert caught.value.state == state
+
+
+ADD = "79 10 08 00 00 00 00 00 0f 20 00 00 00 00 00 00 95 00 00 00 00 00 00 00"  # r0 = *(u64 *)(r1 + 8) + r2
+
+
+def execute(program: str, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "bpfcompat", "exec", *args], env=os.environ | {"PYTHONPATH": str(REPO / "shim")},
+                          input=program, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("engine", ["interp", "jit"])
+@pytest.mark.parametrize("more", [(), ("--no-verify",)])
+def test_exec(engine: str, more: tuple[str, ...]) -> None:
+    done = execute(ADD, "--engine", engine, "--memory", "00" * 8 + "efbeadde 00000000 11", *more)
+    assert (done.returncode, done.stdout) == (0, f"{0xDEADBEEF + 17:x}\n"), done.stderr
+
+
+def test_exec_on_a_packet() -> None:
+    load = "bf 16 00 00 00 00 00 00 28 00 00 00 01 00 00 00 95 00 00 00 00 00 00 00"  # r6 = r1; r0 = 2 bytes at 1
+    assert execute(load, "--type", "socket_filter", "--memory", "01020304").stdout == "203\n"
+
+
+def test_exec_refuses() -> None:
+    bad = "bf 20 00 00 00 00 00 00 79 00 00 00 00 00 00 00 95 00 00 00 00 00 00 00"  # r0 = *r2
+    refused = execute(bad)
+    assert refused.returncode == 1
+    assert "R0 invalid mem access 'scalar'" in refused.stderr
+    assert "EACCES" in refused.stderr
+    assert execute("zz").returncode == 2
+    assert execute("b700").returncode == 2
