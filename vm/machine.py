@@ -161,6 +161,7 @@ class VM:
         self._gone = False
         self._checked = 0
         self._closed = False
+        self._module_texts: list[range] = []
         self._params = tuple(params)
         self._ko = build_module(self.kernel, quiet=quiet) if module else None
         self._boot(cpus, memory, icount, append)
@@ -217,6 +218,9 @@ class VM:
             words = (self.folder / "qemu.log").read_text() + self.console_tail(40)
             raise VMError(f"{self.kernel.name} did not boot; its console ({self.console}):\n{words}")
         self.boot_seconds = time.monotonic() - begin
+        if self.kernel.has("DEBUG_KMEMLEAK"):
+            # Its own rounds come at any time, and do not say whose the memory was; close() has a look.
+            self.run("echo scan=off > /sys/kernel/debug/kmemleak")
         # What a kernel complains of on its own way up (CentOS 7.9's: an emulated APIC) is no doing of the run. It is
         # said, and does not fail what comes after.
         for line in self.new_complaints():
@@ -387,11 +391,20 @@ class VM:
             said = self.console_text()[before:].strip()
             raise VMError(f"the module does not load on {self.kernel.name}: {result.stderr}{said}")
         self.module_loaded = True
+        self._note_module_text()
         blob = build_btf(self.kernel, self.quiet)
         if blob:
             done = self.run(btf_command("btf", "load", str(blob)), env={"PYTHONPATH": str(SHIM)}, timeout=60)
             if done.returncode:
                 raise VMError(f"bpfcompat btf load: status {done.returncode}\n{done.stdout}{done.stderr}")
+
+    def _note_module_text(self) -> None:
+        """Where the module lies: when leaks are looked for it is gone, and its symbols with it."""
+        for line in self.run(["cat", "/proc/modules"]).stdout.splitlines():
+            fields = line.split()
+            if fields[0] == "bpfcompat":
+                start = int(fields[5], 16)
+                self._module_texts.append(range(start, start + int(fields[1])))
 
     def unload_module(self, patience: float = 5) -> list[str]:
         """Unloads the module; returns what was wrong with that."""
@@ -423,12 +436,11 @@ class VM:
         fresh, self._checked = text[self._checked : cut], max(cut, self._checked)
         return gate.complaints(fresh)
 
-    def _kmemleak(self) -> list[str]:
-        scan = "test -e /sys/kernel/debug/kmemleak || exit 0; cd /sys/kernel/debug; sleep 6"
-        scan += "; echo scan > kmemleak; sleep 1; echo scan > kmemleak; cat kmemleak"
-        # Only a report that names the module counts: what else the guest's kernel leaks is not ours.
-        reports = self.run(scan, timeout=180, cwd="/").stdout.split("unreferenced object")
-        return [f"kmemleak: unreferenced object{text}" for text in reports if "bpfcompat" in text]
+    def find_leaks(self) -> list[str]:
+        """What kmemleak has found that the module had allocated, since the last look."""
+        scan = "test -e kmemleak || exit 0; sleep 6; echo scan > kmemleak; sleep 1; echo scan > kmemleak; cat kmemleak"
+        reports = self.run(f"{scan}; echo clear > kmemleak", timeout=180, cwd="/sys/kernel/debug").stdout
+        return gate.leaks(reports, self._module_texts)
 
     def close(self) -> None:
         """Unloads the module and ends the machine; raises GateError for whatever the gate has found."""
@@ -440,7 +452,7 @@ class VM:
                 if self.module_loaded:
                     found += self.unload_module()
                 if self.kernel.has("DEBUG_KMEMLEAK"):
-                    found += self._kmemleak()
+                    found += self.find_leaks()
                 self.run(["@dmesg"])  # the console has everything that was printed before this
             else:
                 found.append(f"the machine went down by itself:\n{self.console_tail()}")

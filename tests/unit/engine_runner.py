@@ -88,12 +88,15 @@ def main() -> None:
     parser.add_argument("--kind", choices=("verified", "chain", "both"), default="both")
     options = parser.parse_args()
     tally, seed, begin = Tally(), options.start, time.monotonic()
-    while tally.programs < options.programs and len(tally.problems) < 5:
-        if options.kind != "chain":
-            try_verified(seed, tally)
-        if options.kind != "verified":
-            try_chain(seed, tally)
-        seed += 1
+    try:
+        while tally.programs < options.programs and len(tally.problems) < 5:
+            if options.kind != "chain":
+                try_verified(seed, tally)
+            if options.kind != "verified":
+                try_chain(seed, tally)
+            seed += 1
+    except KeyboardInterrupt:
+        pass
     print(f"seeds {options.start}..{seed - 1}: {tally.programs} programs compared in {tally.runs} runs, {tally.refused} refused, "
           f"{len(tally.problems)} differ; {time.monotonic() - begin:.0f} s")
     for problem in tally.problems:

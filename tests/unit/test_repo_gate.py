@@ -23,7 +23,6 @@ BAD = [
     "[    1.000000] INFO: task kworker/0:1:11 blocked for more than 120 seconds.",
     "[    1.000000] BUG: KASAN: slab-out-of-bounds in f+0x1/0x2",
     "[    1.000000] UBSAN: shift-out-of-bounds in f.c:1:1",
-    "[    1.000000] kmemleak: 2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
     "[    1.000000] BUG kmalloc-64 (Tainted: G           O   ): Redzone overwritten",
     "[    1.000000] Kernel panic - not syncing: Fatal exception",
     "[    1.000000] general protection fault: 0000 [#1] SMP",
@@ -84,3 +83,21 @@ def test_account_at_unload(log: str, words: str | None) -> None:
     else:
         assert len(found) == 1
         assert words in found[0]
+
+
+def test_leaks_are_told_by_the_modules_text() -> None:
+    """By symbol while it is loaded, by address afterwards, in the forms of Linux 3.10 and of 6.1."""
+    report = """unreferenced object 0xffff88003d0f2c80 (size 64):
+  comm "insmod", pid 99, jiffies 4294900000 (age 10.000s)
+  backtrace:
+    {}
+"""
+    text = [range(0xFFFFFFFFA0000000, 0xFFFFFFFFA0010000)]
+    ours = ["[<ffffffffa0001234>] 0xffffffffa0001234", "[<000000001234abcd>] 0xffffffffa000ffff"]
+    ours += ["[<0>] bc_alloc+0x1/0x2 [bpfcompat]"]
+    others = ["[<ffffffff81001234>] kmalloc+0x1/0x2", "[<000000001234abcd>] 0xffffffffa0010000"]
+    for line in ours:
+        assert len(gate.leaks(report.format(line), text)) == 1
+    for line in others:
+        assert gate.leaks(report.format(line), text) == []
+    assert len(gate.leaks("".join(report.format(line) for line in ours + others), text)) == len(ours)
