@@ -29,9 +29,9 @@ def test_every_allocation_failing(vm: VM) -> None:
     allowed = {name: {"EFAULT"} for name in answers if name.startswith("load: ")}
     odd = {name: said for name, (_, said) in answers.items() if set(said) - allowed.get(name, set())}
     assert not odd
-    # The kernel's own allocator of memory for code, which takes no __GFP_NOWARN, says so with a trace.
-    told = re.findall(r"vmalloc error: .*\n(?:(?!<TASK>).*\n)*.*<TASK>\n(?:(?!</TASK>).*\n)*", vm.console_text())
-    assert vm.new_complaints() == ["Call Trace:"] * sum("module_alloc+" in report for report in told)
+    # The kernel's own allocator of memory for code takes no __GFP_NOWARN: Linux's JIT gives the same traces.
+    traces = re.findall(r"^[^?\n]*\bmodule_alloc\+", vm.console_text(), re.M)
+    assert vm.new_complaints() == ["Call Trace:"] * len(traces)
     untested = [name for name, (failed, _) in answers.items() if not failed]
     assert not untested, "no allocation was made to fail there"
     assert len(answers) >= 35
