@@ -47,5 +47,8 @@ s64 bc_btf_size(const struct bc_btf *btf, u32 id);
 /* What the value type of a map holds that the verifier guards. Offsets in bytes, -1 (ENOENT) when absent, other errno when malformed. */
 s32 bc_btf_find_spin_lock(const struct bc_btf *btf, u32 value_type_id);
 s32 bc_btf_find_timer(const struct bc_btf *btf, u32 value_type_id);
+struct bc_map_desc;
+/* Fills kptrs of the map; @kernel has the types that they point to. kptr.c. */
+void bc_btf_find_kptrs(const struct bc_btf *btf, u32 value_type_id, const struct bc_btf *kernel, struct bc_map_desc *map);
 
 #endif

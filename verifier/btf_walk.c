@@ -222,7 +222,7 @@ int bc_btf_struct_access(struct bpf_verifier_env *env, const struct bc_btf *btf,
 }
 
 /* Is there a struct @need at @off of struct @id, at whatever depth of first members? */
-bool bc_btf_struct_within(const struct bc_btf *btf, u32 id, u32 off, const char *need)
+bool bc_btf_struct_within(const struct bc_btf *btf, u32 id, u32 off, u32 want)
 {
 	const struct btf_type *t = bc_btf_skip_modifiers(btf, &id);
 	struct walk w = { .btf = btf, .off = off, .size = 1 };
@@ -232,7 +232,7 @@ bool bc_btf_struct_within(const struct bc_btf *btf, u32 id, u32 off, const char 
 	u32 i;
 
 	for (depth = 0; depth < BTF_MAX_DEPTH && t && bt_is(t, KINDS_STRUCT); depth++) {
-		if (!w.off && !strcmp(bc_btf_name(btf, t->name_off), need))
+		if (!w.off && id == want)
 			return true;
 		w.t = t;
 		t = NULL;
@@ -242,6 +242,7 @@ bool bc_btf_struct_within(const struct bc_btf *btf, u32 id, u32 off, const char 
 				continue;
 			w.off -= p.off;
 			t = p.t;
+			id = p.id;
 		}
 	}
 	return false;

@@ -253,6 +253,10 @@ static int returns_btf(struct bpf_verifier_env *env, const struct bpf_call_meta 
 	struct bpf_reg_state *r0 = bc_cur_regs(env);
 	s32 id = btf && meta->proto->ret_btf_name ? bc_btf_find(btf, meta->proto->ret_btf_name, BTF_KIND_STRUCT) : -ENOENT;
 
+	if (meta->kptr) {
+		btf = meta->kptr_map->kptr_btf;
+		id = meta->kptr->btf_id;
+	}
 	if (id <= 0) {
 		bc_log(env, "invalid return type %u of func %s#%d\n", meta->proto->ret, bc_helper_name(env, meta->func_id),
 		       meta->func_id);

@@ -12,6 +12,9 @@ static const u32 mem_types[] = {
 	END_OF_LIST
 };
 static const u32 sock_types[] = { PTR_TO_SOCK_COMMON, PTR_TO_SOCKET, PTR_TO_TCP_SOCK, PTR_TO_XDP_SOCK, END_OF_LIST };
+static const u32 btf_sock_types[] = {
+	PTR_TO_SOCK_COMMON, PTR_TO_SOCKET, PTR_TO_TCP_SOCK, PTR_TO_XDP_SOCK, PTR_TO_BTF_ID, END_OF_LIST
+};
 static const u32 scalar_types[] = { SCALAR_VALUE, END_OF_LIST };
 static const u32 ctx_types[] = { PTR_TO_CTX, END_OF_LIST };
 static const u32 map_types[] = { CONST_PTR_TO_MAP, END_OF_LIST };
@@ -34,6 +37,7 @@ static const u32 *const accepted[__BC_ARG_TYPES] = {
 	[BC_ARG_CTX] = ctx_types,
 	[BC_ARG_SPIN_LOCK] = map_value_types,
 	[BC_ARG_SOCK_COMMON] = sock_types,
+	[BC_ARG_BTF_SOCK_COMMON] = btf_sock_types,
 	[BC_ARG_INT_FIXED_MEM] = mem_types,
 	[BC_ARG_UNINIT_FIXED_MEM] = mem_types,
 	[BC_ARG_BTF_ID] = btf_types,
@@ -43,6 +47,7 @@ static const u32 *const accepted[__BC_ARG_TYPES] = {
 	[BC_ARG_FUNC] = func_types,
 	[BC_ARG_STACK] = stack_types,
 	[BC_ARG_CONST_STR] = map_value_types,
+	[BC_ARG_KPTR] = map_value_types,
 	[BC_ARG_LONG] = mem_types,
 	[BC_ARG_INT] = mem_types,
 };
@@ -65,22 +70,34 @@ static bool only_reads_mem(u16 arg)
 {
 	u16 type = BC_ARG_TYPE(arg);
 
-	return (type == BC_ARG_MEM || type == BC_ARG_INT_FIXED_MEM) && !(arg & BC_ARG_WRITE);
+	return (type == BC_ARG_MEM || type == BC_ARG_INT_FIXED_MEM) && !(arg & (BC_ARG_WRITE | BC_ARG_RW_TYPE));
 }
 
-static int check_btf_type(struct bpf_verifier_env *env, u32 regno, const char *wanted)
+static int check_btf_type(struct bpf_verifier_env *env, u32 regno, const char *wanted, bool release)
 {
 	const struct bpf_reg_state *reg = &bc_cur_regs(env)[regno];
 	const char *name = bc_btf_type_name(reg->btf, reg->btf_id);
+	s32 want = wanted && reg->btf->kernel ? bc_btf_find(reg->btf, wanted, BTF_KIND_STRUCT) : -ENOENT;
 
-	/* the type itself, or one that holds it where the pointer points */
-	if (wanted && reg->btf->kernel && reg->off >= 0 && bc_btf_struct_within(reg->btf, reg->btf_id, (u32)reg->off, wanted))
+	/* the type itself, or one that holds it where the pointer points; what is given back is of that type and no other */
+	if (want > 0 && reg->off >= 0 && !(release && ((u32)want != reg->btf_id || reg->off)) &&
+	    bc_btf_struct_within(reg->btf, reg->btf_id, (u32)reg->off, want))
 		return 0;
 	bc_log(env, "R%d is of type %s but %s is expected\n", regno, name, wanted ? wanted : "?");
 	return -EACCES;
 }
 
-static int check_type(struct bpf_verifier_env *env, u32 regno, u16 arg, const char *btf_name)
+static int check_btf_arg(struct bpf_verifier_env *env, u32 regno, u16 arg, const char *btf_name, const struct bpf_call_meta *meta)
+{
+	if (meta->kptr)
+		return bc_kptr_match(env, meta->kptr_map, meta->kptr, regno) ? -EACCES : 0;
+	if (BC_ARG_TYPE(arg) == BC_ARG_BTF_SOCK_COMMON)
+		btf_name = "sock_common";
+	/* sk_release() takes any kind of socket */
+	return check_btf_type(env, regno, btf_name, (arg & BC_ARG_RELEASE) && meta->func_id != BPF_FUNC_sk_release);
+}
+
+static int check_type(struct bpf_verifier_env *env, u32 regno, u16 arg, const char *btf_name, const struct bpf_call_meta *meta)
 {
 	const struct bpf_reg_state *reg = &bc_cur_regs(env)[regno];
 	const u32 *list = BC_ARG_TYPE(arg) < __BC_ARG_TYPES ? accepted[BC_ARG_TYPE(arg)] : NULL;
@@ -97,8 +114,7 @@ static int check_type(struct bpf_verifier_env *env, u32 regno, u16 arg, const ch
 		type &= ~(u32)PTR_MAYBE_NULL;
 	for (i = 0; list[i] != END_OF_LIST; i++)
 		if (type == list[i])
-			return reg->type == PTR_TO_BTF_ID && BC_ARG_TYPE(arg) == BC_ARG_BTF_ID ?
-			       check_btf_type(env, regno, btf_name) : 0;
+			return reg->type == PTR_TO_BTF_ID ? check_btf_arg(env, regno, arg, btf_name, meta) : 0;
 	bc_log(env, "R%d type=%s expected=", regno, bc_type_str(env, reg->type));
 	for (i = 0; list[i] != END_OF_LIST; i++)
 		bc_log(env, "%s%s", bc_type_str(env, list[i]), list[i + 1] == END_OF_LIST ? "\n" : ", ");
@@ -358,6 +374,8 @@ static int check_by_kind(struct bpf_verifier_env *env, u32 n, struct bpf_call_me
 		return 0;
 	case BC_ARG_CONST_STR:
 		return check_const_str(env, regno);
+	case BC_ARG_KPTR:
+		return bc_check_kptr_arg(env, regno, meta);
 	default:
 		return 0;
 	}
@@ -381,7 +399,7 @@ static int check_arg(struct bpf_verifier_env *env, u32 n, struct bpf_call_meta *
 		return -EACCES;
 	}
 	if (!(bc_reg_is_null(reg) && (arg & BC_ARG_OR_NULL))) {
-		err = check_type(env, regno, arg, fn->arg_btf_name[n]);
+		err = check_type(env, regno, arg, fn->arg_btf_name[n], meta);
 		if (!err)
 			err = check_offset(env, regno, arg);
 		if (err)

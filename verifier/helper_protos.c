@@ -68,6 +68,7 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F4(loop, ANY, CB, STACK | OR_NULL, ANY, TO(BC_PC_ALL)),
 
 	/* ring buffer, perf buffer, counters */
+	F2(kptr_xchg, BC_ARG_KPTR, BTF | OR_NULL | BC_ARG_RELEASE, TO(BC_PC_ALL), RET(BTF_ID_OR_NULL)),
 	F4(ringbuf_output, MAP, MEM, SIZE0, ANY, TO(BC_PC_ALL)),
 	F3(ringbuf_reserve, MAP, BC_ARG_CONST_ALLOC_SIZE, ANY, TO(BC_PC_ALL), RET(ALLOC_MEM_OR_NULL)),
 	F2(ringbuf_submit, BC_ARG_ALLOC_MEM | BC_ARG_RELEASE, ANY, TO(BC_PC_ALL), RET(VOID)),

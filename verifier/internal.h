@@ -559,6 +559,8 @@ struct bpf_call_meta {
 	u32 subprogno;
 	const struct bc_btf *ret_btf;
 	u32 ret_btf_id;
+	const struct bc_kptr *kptr;		/* bpf_kptr_xchg: the field, and the map that it is in */
+	const struct bc_map_desc *kptr_map;
 };
 
 int bc_check_helper_call(struct bpf_verifier_env *env, const struct bpf_insn *insn);
@@ -583,7 +585,18 @@ int bc_walk(struct bpf_verifier_env *env);	/* from env->cur at env->insn_idx to 
 enum bc_btf_walk { BC_WALK_SCALAR, BC_WALK_PTR };
 /* What a load of @size bytes at @off of struct @id gives (with *next_id and flags of the register, for a pointer), or an error with its message. */
 int bc_btf_struct_access(struct bpf_verifier_env *env, const struct bc_btf *btf, u32 id, u32 off, u32 size, u32 *next_id, u32 *flags);
-bool bc_btf_struct_within(const struct bc_btf *btf, u32 id, u32 off, const char *need);
+/* Struct @want lies @off bytes into struct @id. */
+bool bc_btf_struct_within(const struct bc_btf *btf, u32 id, u32 off, u32 want);
+
+/* ---- kptr.c ---- */
+
+const struct bc_kptr *bc_kptr_at(const struct bc_map_desc *map, s64 off);	/* NULL: none begins there */
+/* An access that touches a kptr must be to the whole of it, at a known place, and by the program itself. */
+int bc_check_kptr_bounds(struct bpf_verifier_env *env, u32 regno, s32 off, s32 size, bool by_helper);
+int bc_access_kptr(struct bpf_verifier_env *env, const struct bc_map_desc *map, const struct bc_kptr *kptr, int value_regno);
+/* May the register's pointer go into the field? */
+int bc_kptr_match(struct bpf_verifier_env *env, const struct bc_map_desc *map, const struct bc_kptr *kptr, u32 regno);
+int bc_check_kptr_arg(struct bpf_verifier_env *env, u32 regno, struct bpf_call_meta *meta);
 
 /* ---- btf_args.c: global functions ---- */
 

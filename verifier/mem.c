@@ -173,7 +173,7 @@ int bc_check_map_value(struct bpf_verifier_env *env, u32 regno, s32 off, s32 siz
 		bc_log(env, "bpf_timer cannot be accessed directly by load/store\n");
 		return -EACCES;
 	}
-	return 0;
+	return bc_check_kptr_bounds(env, regno, off, size, by_helper);
 }
 
 /* Nobody can change the contents any more: they may be read now. */
@@ -186,6 +186,7 @@ static int access_map_value(struct bpf_verifier_env *env, u32 regno, s32 off, u3
 {
 	const struct bpf_reg_state *reg = &bc_cur_regs(env)[regno];
 	const struct bc_map_desc *map = reg->map;
+	const struct bc_kptr *kptr = bc_scalar_is_const(&reg->v) ? bc_kptr_at(map, off + (s64)reg->v.t.value) : NULL;
 	struct bpf_reg_state *dst;
 	u64 value = 0;
 	int err;
@@ -193,6 +194,8 @@ static int access_map_value(struct bpf_verifier_env *env, u32 regno, s32 off, u3
 	err = bc_check_map_rights(env, regno, off, bytes, access);
 	if (!err)
 		err = bc_check_map_value(env, regno, off, bytes, false, false);
+	if (!err && kptr)
+		return bc_access_kptr(env, map, kptr, value_regno);
 	if (err || access == BC_WRITE || value_regno < 0)
 		return err;
 	dst = &bc_cur_regs(env)[value_regno];

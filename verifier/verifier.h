@@ -21,6 +21,15 @@ struct bc_btf;			/* verifier/btf.h */
 
 /* ---- maps, as the verifier sees them ---- */
 
+#define BC_MAX_KPTRS		8	/* in a value (Linux: BPF_MAP_VALUE_OFF_MAX) */
+
+/* A pointer to a kernel object in a map's value. */
+struct bc_kptr {
+	u32 off;		/* bytes */
+	u32 btf_id;		/* what it points to */
+	bool ref;		/* holds a reference: exchanged, never stored */
+};
+
 /*
  * Embedded as the first member of the module's struct bc_map, so that the address of the description is the address that a
  * program holds as its map pointer.
@@ -41,7 +50,9 @@ struct bc_map_desc {
 	u32 btf_key_type_id;
 	u32 btf_value_type_id;
 	const struct bc_map_desc *inner;	/* template of a map-in-map */
-	/* later: kptr fields */
+	const struct bc_btf *kptr_btf;	/* whose types kptrs[] point to */
+	struct bc_kptr kptrs[BC_MAX_KPTRS];
+	u32 kptr_cnt;
 };
 
 /* ---- helpers ---- */
@@ -60,6 +71,7 @@ enum bc_arg_type {
 	BC_ARG_CTX,
 	BC_ARG_SPIN_LOCK,
 	BC_ARG_SOCK_COMMON,
+	BC_ARG_BTF_SOCK_COMMON,		/* the same, or a pointer to the kernel's own struct */
 	BC_ARG_INT_FIXED_MEM,		/* initialised memory whose size the prototype gives (fixed_size) */
 	BC_ARG_UNINIT_FIXED_MEM,
 	BC_ARG_BTF_ID,			/* pointer to the kernel type arg_btf_name[] */
@@ -80,6 +92,7 @@ enum bc_arg_type {
 	BC_ARG_OR_NULL = 1 << 8,	/* NULL is allowed (Linux: PTR_MAYBE_NULL) */
 	BC_ARG_RELEASE = 1 << 9,	/* the helper releases the reference held by this argument */
 	BC_ARG_WRITE = 1 << 10,		/* memory that must be initialised is also written (Linux: MEM_WRITE): none that is read-only */
+	BC_ARG_RW_TYPE = 1 << 11,	/* not written, but of a type that could be: Linux's prototype lacks MEM_RDONLY */
 };
 #define BC_ARG_TYPE(arg)	((arg) & 0xff)
 

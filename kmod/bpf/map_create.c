@@ -160,6 +160,10 @@ static int check_btf(struct bc_map *map, const struct bc_btf *btf, u32 key_id, u
 		if (desc->type != BPF_MAP_TYPE_HASH && desc->type != BPF_MAP_TYPE_LRU_HASH && desc->type != BPF_MAP_TYPE_ARRAY)
 			return -EOPNOTSUPP;
 	}
+	/* Values with kptrs are for programs that take references to kernel objects: no helper of the module does. */
+	bc_btf_find_kptrs(btf, value_id, bc_btf_vmlinux(), desc);
+	if (desc->kptr_cnt)
+		return -EOPNOTSUPP;
 	return check_key_btf(map, key, value);
 }
 

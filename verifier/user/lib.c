@@ -12,7 +12,8 @@ struct bcu *bcu_cur;	/* the world that helpers and hooks belong to */
 
 static struct bcu_object *object(struct bcu *w, int fd, enum bcu_kind kind)
 {
-	if (fd < BCU_FIRST_FD || fd >= BCU_FIRST_FD + BCU_OBJECTS || w->objs[fd - BCU_FIRST_FD].kind != kind)
+	if (fd < BCU_FIRST_FD || fd >= BCU_FIRST_FD + BCU_OBJECTS ||
+	    w->objs[fd - BCU_FIRST_FD].kind != kind || w->objs[fd - BCU_FIRST_FD].closed)
 		return NULL;
 	return &w->objs[fd - BCU_FIRST_FD];
 }
@@ -57,7 +58,7 @@ static struct bc_btf *btf_of_fd(struct bcu *w, int fd)
 	return o ? o->ptr : NULL;
 }
 
-static void free_prog(struct bcu *w, struct bcu_prog *p)
+void bcu_free_prog(struct bcu *w, struct bcu_prog *p)
 {
 	u32 i, k;
 
@@ -79,7 +80,7 @@ void bcu_free(struct bcu *w)
 
 	for (i = 0; i < BCU_OBJECTS; i++) {
 		if (w->objs[i].kind == BCU_PROG)
-			free_prog(w, w->objs[i].ptr);
+			bcu_free_prog(w, w->objs[i].ptr);
 	}
 	for (i = 0; i < BCU_OBJECTS; i++) {
 		o = &w->objs[i];
@@ -179,6 +180,7 @@ int bcu_map_new(struct bcu *w, u32 type, u32 key_size, u32 value_size, u32 max_e
 		m->desc.timer_off = bc_btf_find_timer(btf, value_type_id);
 		if (m->desc.timer_off < 0)
 			m->desc.timer_off = -1;
+		bc_btf_find_kptrs(btf, value_type_id, w->vmlinux, &m->desc);
 	}
 	fd = m->data ? new_object(w, BCU_MAP, m) : -ENOMEM;
 	if (fd < 0) {
@@ -355,7 +357,8 @@ static int op_map_value_read(void *host, const struct bc_map_desc *desc, u32 off
 
 static bool op_helper_available(void *host, u32 func_id)
 {
-	(void)host;
+	if (((struct bcu *)host)->all_helpers)
+		return true;
 	return func_id < __BPF_FUNC_MAX_ID && (bcu_helpers[func_id] || func_id == BPF_FUNC_tail_call);
 }
 
@@ -431,6 +434,7 @@ int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *sta
 	args.expected_attach_type = l->expected_attach_type;
 	args.attach_btf_id = l->attach_btf_id;
 	args.prog_flags = l->prog_flags;
+	args.attach_btf_id = l->attach_btf_id;
 	args.gpl_compatible = l->gpl;
 	args.prog_btf = btf_of_fd(w, l->btf_fd);
 	args.func_info = l->func_info;
@@ -446,7 +450,7 @@ int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *sta
 	err = bc_verify(&args, &p->v);
 	bcu_watch_end();
 	if (err) {
-		free_prog(w, p);
+		bcu_free_prog(w, p);
 		return err;
 	}
 	set_exec(p, l->prog_type);
@@ -458,7 +462,7 @@ int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *sta
 	stats->states_recorded = p->state_cnt;
 	err = new_object(w, BCU_PROG, p);
 	if (err < 0)
-		free_prog(w, p);
+		bcu_free_prog(w, p);
 	return err;
 }
 
@@ -546,6 +550,8 @@ int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 
 	if (!p)
 		return -EBADF;
+	if (w->all_helpers && !bcu_can_run(p))
+		return -ENOTSUPP;
 	if (has_packet(p->type)) {
 		memset(&skb, 0, sizeof(skb));
 		memcpy(&skb.user, r->ctx, min_t(u32, r->ctx_size, sizeof(skb.user)));
@@ -558,6 +564,8 @@ int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 	} else if (p->type == BPF_PROG_TYPE_XDP) {
 		memset(&xdp, 0, sizeof(xdp));
 		memcpy(&xdp.user, r->ctx, min_t(u32, r->ctx_size, sizeof(xdp.user)));
+		if (!r->ctx_size)
+			xdp.user.ingress_ifindex = 1;
 		pkt = &xdp.pkt;
 		ctx = &xdp;
 		ctx_size = sizeof(xdp);

@@ -13,13 +13,14 @@
 #include <setjmp.h>
 
 #define BCU_FIRST_FD	3
-#define BCU_OBJECTS	256
+#define BCU_OBJECTS	1024
 #define BCU_RECORDS	64
 
 enum bcu_kind { BCU_NONE, BCU_MAP, BCU_BTF, BCU_PROG };
 
 struct bcu_object {
 	enum bcu_kind kind;
+	bool closed;			/* lives for its users only */
 	void *ptr;
 };
 
@@ -80,6 +81,7 @@ struct bcu_record {		/* a ring buffer record reserved and not given back */
 struct bcu {
 	struct bcu_object objs[BCU_OBJECTS];
 	const struct bc_btf *vmlinux;
+	bool all_helpers;		/* programs may call helpers that are not here; such programs do not run */
 	struct bc_exec_area area;
 	struct bc_jit_cpu jit_cpu;
 	u32 jit_flags;			/* BCU_JIT_* */
@@ -109,6 +111,9 @@ void *bcu_lookup(struct bcu_map *m, const void *key);
 long bcu_update(struct bcu_map *m, const void *key, const void *value, u64 flags);
 long bcu_delete(struct bcu_map *m, const void *key);
 bool bcu_entry_used(struct bcu_map *m, u32 i);
+void bcu_free_prog(struct bcu *w, struct bcu_prog *p);
+/* objects.c: are all helpers that the program calls here? */
+bool bcu_can_run(const struct bcu_prog *p);
 /* helpers.c: records left over after a run; how many there were. */
 u32 bcu_ringbuf_drop_all(struct bcu *w);
 

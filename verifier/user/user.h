@@ -29,6 +29,12 @@ long bcu_map_update(struct bcu *w, int fd, const void *key, const void *value, u
 u64 bcu_map_address(struct bcu *w, int fd);
 u64 bcu_value_address(struct bcu *w, int fd);
 long bcu_map_delete(struct bcu *w, int fd, const void *key);
+/* Closes an "fd"; what it named goes with its last user. */
+int bcu_close(struct bcu *w, int fd);
+/* The template of a map-in-map. */
+int bcu_map_set_inner(struct bcu *w, int fd, int inner_fd);
+/* Lets programs be verified that call helpers which this library has not; they do not run (ENOTSUPP). */
+void bcu_allow_all_helpers(struct bcu *w);
 int bcu_prog_array_set(struct bcu *w, int map_fd, u32 index, int prog_fd);	/* prog_fd -1: empty */
 
 struct bcu_load {
@@ -36,6 +42,7 @@ struct bcu_load {
 	u32 expected_attach_type;
 	u32 attach_btf_id;
 	u32 prog_flags;
+	u32 attach_btf_id;
 	bool gpl;
 	const void *insns;
 	u32 insn_cnt;
