@@ -184,14 +184,41 @@ static bool sock_ctx_ok(u32 attach_type, int off, int size, bool write, struct b
 	return true;
 }
 
-bool bc_ctx_sock_common_ok(int off, int size, struct bc_ctx_access *info)
+static bool sock_ok(int off, int size, bool full, struct bc_ctx_access *info)
 {
 	if (is_dst_port_word(off, size))
 		return true;
-	/* Fields that only a full socket has. */
-	if (off >= (int)offsetof(struct bpf_sock, type) && off < (int)offsetofend(struct bpf_sock, priority))
+	if (!full && off >= (int)offsetof(struct bpf_sock, type) && off < (int)offsetofend(struct bpf_sock, priority))
 		return false;
 	return judge(sock_rules, BC_PC_CGROUP_SOCK, off, size, false, info);
+}
+
+/* struct bpf_tcp_sock: 32-bit counters, but for two of 64 bits. */
+#define TCP_SOCK_BYTES		112
+#define TCP_SOCK_U64_START	80	/* bytes_received, bytes_acked */
+#define TCP_SOCK_U64_END	96
+
+static bool tcp_sock_ok(int off, int size)
+{
+	bool wide = off >= TCP_SOCK_U64_START && off < TCP_SOCK_U64_END;
+
+	return off >= 0 && off < TCP_SOCK_BYTES && off % size == 0 && size == (wide ? 8 : 4);
+}
+
+bool bc_ctx_sock_ok(u32 reg_type, int off, int size, struct bc_ctx_access *info)
+{
+	switch (reg_type) {
+	case PTR_TO_SOCK_COMMON:
+		return sock_ok(off, size, false, info);
+	case PTR_TO_SOCKET:
+		return sock_ok(off, size, true, info);
+	case PTR_TO_TCP_SOCK:
+		return tcp_sock_ok(off, size);
+	case PTR_TO_XDP_SOCK:
+		return off == 0 && size == 4;	/* the queue's number is all there is */
+	default:
+		return false;
+	}
 }
 
 bool bc_ctx_access_ok(struct bpf_verifier_env *env, int off, int size, bool write, struct bc_ctx_access *info)

@@ -19,6 +19,12 @@
 #define CTX	BC_ARG_CTX
 #define LOCK	BC_ARG_SPIN_LOCK
 #define BTF	BC_ARG_BTF_ID
+#define SOCK	BC_ARG_SOCK_COMMON
+#define FIXED	BC_ARG_INT_FIXED_MEM
+#define IPV4_BYTES 20		/* headers without options */
+#define IPV6_BYTES 40
+#define TCP_BYTES 20
+#define BTF_SOCK BC_ARG_BTF_SOCK_COMMON
 #define CB	BC_ARG_FUNC
 #define STACK	BC_ARG_STACK
 #define STR	BC_ARG_CONST_STR
@@ -31,6 +37,9 @@
 /* Helpers on the current task: all of tracing, and cgroup hooks that run in the task's context. */
 #define CURRENT_TYPES	(BC_PC_TRACING | BC_PC_CGROUP_SOCK)
 #define STACK_TYPES	BC_PC_TRACING
+#define LOOKUP_TYPES	(BC_PC_SCHED_CLS | BC_PC_XDP | BC_PC_CGROUP_SKB)	/* may hold references to sockets */
+#define COOKIE_TYPES	(BC_PC_SCHED_CLS | BC_PC_XDP)
+#define SOCK_TYPES	(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB)
 
 #define F(fn, a1, a2, a3, a4, a5, ...) \
 	[BPF_FUNC_##fn] = { .name = #fn, .arg = { a1, a2, a3, a4, a5 }, __VA_ARGS__ }
@@ -59,6 +68,7 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F3(map_lookup_percpu_elem, MAP, KEY, ANY, TO(BC_PC_ALL), RET(MAP_VALUE_OR_NULL), PKT),
 	F4(for_each_map_elem, MAP, CB, STACK | OR_NULL, ANY, TO(BC_PC_ALL)),
 	F3(tail_call, CTX, MAP, ANY, TO(BC_PC_ALL), RET(VOID)),
+	F2(kptr_xchg, BC_ARG_KPTR, BTF | OR_NULL | BC_ARG_RELEASE, TO(BC_PC_ALL), RET(BTF_ID_OR_NULL)),
 	F1(spin_lock, LOCK, TO(BC_PC_ALL), RET(VOID)),
 	F1(spin_unlock, LOCK, TO(BC_PC_ALL), RET(VOID)),
 	F3(timer_init, TIMER, MAP, ANY, TO(BC_PC_ALL), GPL),
@@ -68,7 +78,6 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F4(loop, ANY, CB, STACK | OR_NULL, ANY, TO(BC_PC_ALL)),
 
 	/* ring buffer, perf buffer, counters */
-	F2(kptr_xchg, BC_ARG_KPTR, BTF | OR_NULL | BC_ARG_RELEASE, TO(BC_PC_ALL), RET(BTF_ID_OR_NULL)),
 	F4(ringbuf_output, MAP, MEM, SIZE0, ANY, TO(BC_PC_ALL)),
 	F3(ringbuf_reserve, MAP, BC_ARG_CONST_ALLOC_SIZE, ANY, TO(BC_PC_ALL), RET(ALLOC_MEM_OR_NULL)),
 	F2(ringbuf_submit, BC_ARG_ALLOC_MEM | BC_ARG_RELEASE, ANY, TO(BC_PC_ALL), RET(VOID)),
@@ -103,6 +112,9 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F1(task_pt_regs, BTF, TO(BC_PC_ALL), RET(BTF_ID), GPL,
 	   .arg_btf_name = { "task_struct" }, .ret_btf_name = "pt_regs"),
 	F2(current_task_under_cgroup, MAP, ANY, TO(BC_PC_TRACING)),
+	F4(task_storage_get, MAP, BTF, VALUE | OR_NULL, ANY, TO(BC_PC_TRACING), RET(MAP_VALUE_OR_NULL),
+	   .arg_btf_name = { NULL, "task_struct" }),
+	F2(task_storage_delete, MAP, BTF, TO(BC_PC_TRACING), .arg_btf_name = { NULL, "task_struct" }),
 	F4(get_ns_current_pid_tgid, ANY, ANY, OUT, SIZE, TO(BC_PC_TRACING)),
 	F1(send_signal, ANY, TO(BC_PC_TRACING)),
 	F1(send_signal_thread, ANY, TO(BC_PC_TRACING)),
@@ -138,7 +150,7 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F5(snprintf_btf, MEM | WRITE, SIZE, MEM, SIZE, ANY, TO(BC_PC_ALL)),
 	F4(strtol, MEM, SIZE, ANY, BC_ARG_LONG, TO(BC_PC_ALL)),
 	F4(strtoul, MEM, SIZE, ANY, BC_ARG_LONG, TO(BC_PC_ALL)),
-	F3(strncmp, MEM, SIZE, STR, TO(BC_PC_ALL)),
+	F3(strncmp, MEM | BC_ARG_RW_TYPE, SIZE, STR, TO(BC_PC_ALL)),
 	F5(seq_printf, BTF, MEM, SIZE, MEM | OR_NULL, SIZE0, TO(BC_PC_BTF_TRACING), GPL, .arg_btf_name = { "seq_file" }),
 	F3(seq_write, BTF, MEM, SIZE0, TO(BC_PC_BTF_TRACING), GPL, .arg_btf_name = { "seq_file" }),
 	F4(seq_printf_btf, BTF, MEM, SIZE0, ANY, TO(BC_PC_BTF_TRACING), GPL, .arg_btf_name = { "seq_file" }),
@@ -169,7 +181,9 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F1(set_hash_invalid, CTX, TO(BC_PC_SCHED_CLS)),
 	F2(set_hash, CTX, ANY, TO(BC_PC_SCHED_CLS)),
 	F1(get_route_realm, CTX, TO(BC_PC_SCHED_CLS)),
-	F1(get_cgroup_classid, CTX, TO(BC_PC_SCHED_CLS)),
+	F1(get_cgroup_classid, CTX, TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SOCK)),
+	F0(get_retval, TO(BC_PC_CGROUP_SOCK)),
+	F1(set_retval, ANY, TO(BC_PC_CGROUP_SOCK)),
 	F3(skb_under_cgroup, CTX, MAP, ANY, TO(BC_PC_SCHED_CLS)),
 	F1(get_socket_cookie, CTX, TO(SKB_TYPES | BC_PC_CGROUP_SOCK)),
 	F1(get_netns_cookie, CTX | OR_NULL, TO(BC_PC_CGROUP_SOCK)),
@@ -182,11 +196,56 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F1(xdp_get_buff_len, CTX, TO(BC_PC_XDP)),
 	F4(xdp_load_bytes, CTX, ANY, OUT, SIZE, TO(BC_PC_XDP)),
 	F4(xdp_store_bytes, CTX, ANY, MEM, SIZE, TO(BC_PC_XDP)),
+	F1(skb_ecn_set_ce, CTX, TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB)),
+	F4(skb_get_tunnel_key, CTX, OUT, SIZE, ANY, TO(BC_PC_SCHED_CLS)),
+	F4(skb_set_tunnel_key, CTX, MEM, SIZE, ANY, TO(BC_PC_SCHED_CLS)),
+	F3(skb_get_tunnel_opt, CTX, OUT, SIZE, TO(BC_PC_SCHED_CLS)),
+	F3(skb_set_tunnel_opt, CTX, MEM, SIZE, TO(BC_PC_SCHED_CLS)),
+	F5(skb_get_xfrm_state, CTX, ANY, OUT, SIZE, ANY, TO(BC_PC_SCHED_CLS)),
+	F3(skb_set_tstamp, CTX, ANY, ANY, TO(BC_PC_SCHED_CLS)),
+	F1(skb_cgroup_classid, CTX, TO(BC_PC_SCHED_CLS)),
+	F4(redirect_neigh, ANY, MEM | OR_NULL, SIZE0, ANY, TO(BC_PC_SCHED_CLS)),
+	F4(fib_lookup, CTX, MEM | WRITE, SIZE, ANY, TO(BC_PC_SCHED_CLS | BC_PC_XDP), GPL),
+	F5(check_mtu, CTX, ANY, BC_ARG_INT, ANY, ANY, TO(BC_PC_SCHED_CLS | BC_PC_XDP), GPL),
+
+	/* sockets */
+	F5(sk_lookup_tcp, CTX, MEM, SIZE, ANY, ANY, TO(LOOKUP_TYPES), RET(SOCK_OR_NULL), PKT),
+	F5(sk_lookup_udp, CTX, MEM, SIZE, ANY, ANY, TO(LOOKUP_TYPES), RET(SOCK_OR_NULL), PKT),
+	F5(skc_lookup_tcp, CTX, MEM, SIZE, ANY, ANY, TO(LOOKUP_TYPES), RET(SOCK_COMMON_OR_NULL), PKT),
+	F1(sk_release, BTF_SOCK | BC_ARG_RELEASE, TO(LOOKUP_TYPES)),
+	F1(sk_fullsock, SOCK, TO(SOCK_TYPES), RET(SOCK_OR_NULL)),
+	F1(tcp_sock, SOCK, TO(SOCK_TYPES), RET(TCP_SOCK_OR_NULL)),
+	F1(get_listener_sock, SOCK, TO(SOCK_TYPES), RET(SOCK_OR_NULL)),
+	F3(sk_assign, CTX, BTF_SOCK, ANY, TO(BC_PC_SCHED_CLS)),
+	F1(sk_cgroup_id, BTF_SOCK, TO(BC_PC_CGROUP_SKB)),
+	F2(sk_ancestor_cgroup_id, BTF_SOCK, ANY, TO(BC_PC_CGROUP_SKB)),
+	F5(tcp_check_syncookie, BTF_SOCK, MEM, SIZE, MEM, SIZE, TO(COOKIE_TYPES), PKT, GPL),
+	F5(tcp_gen_syncookie, BTF_SOCK, MEM, SIZE, MEM, SIZE, TO(COOKIE_TYPES), PKT, GPL),
+	F3(tcp_raw_gen_syncookie_ipv4, FIXED, MEM, SIZE, TO(COOKIE_TYPES), PKT, GPL, .fixed_size = { IPV4_BYTES }),
+	F3(tcp_raw_gen_syncookie_ipv6, FIXED, MEM, SIZE, TO(COOKIE_TYPES), PKT, GPL, .fixed_size = { IPV6_BYTES }),
+	F2(tcp_raw_check_syncookie_ipv4, FIXED, FIXED, TO(COOKIE_TYPES), PKT, GPL, .fixed_size = { IPV4_BYTES, TCP_BYTES }),
+	F2(tcp_raw_check_syncookie_ipv6, FIXED, FIXED, TO(COOKIE_TYPES), PKT, GPL, .fixed_size = { IPV6_BYTES, TCP_BYTES }),
+	F4(sk_storage_get, MAP, BTF_SOCK, VALUE | OR_NULL, ANY, TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB | BC_PC_CGROUP_SOCK),
+	   RET(MAP_VALUE_OR_NULL)),
+	F2(sk_storage_delete, MAP, BTF_SOCK, TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB)),
+	F2(get_local_storage, MAP, ANY, TO(BC_PC_CGROUP_SKB | BC_PC_CGROUP_SOCK), RET(MAP_VALUE)),
+	F1(skc_to_tcp_sock, BTF_SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp_sock"),
+	F1(skc_to_tcp6_sock, BTF_SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp6_sock"),
+	F1(skc_to_tcp_timewait_sock, BTF_SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp_timewait_sock"),
+	F1(skc_to_tcp_request_sock, BTF_SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp_request_sock"),
+	F1(skc_to_udp6_sock, BTF_SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "udp6_sock"),
+	F1(skc_to_unix_sock, BTF_SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "unix_sock"),
+	F1(skc_to_mptcp_sock, SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "mptcp_sock"),
 };
 
 /* get_stackid is open to programs without a GPL licence on perf events alone. */
 static const struct bc_func_proto get_stackid_perf_event =
 	{ .name = "get_stackid", .arg = { CTX, MAP, ANY }, TO(BC_PC_PERF_EVENT) };
+
+/* Hooks on sockets know their socket by their context, and the class of the task that they run in. */
+static const struct bc_func_proto sk_storage_get_cgroup_sock =
+	{ .name = "sk_storage_get", .arg = { MAP, CTX, VALUE | OR_NULL, ANY }, TO(BC_PC_CGROUP_SOCK), RET(MAP_VALUE_OR_NULL) };
+static const struct bc_func_proto get_cgroup_classid_current = { .name = "get_cgroup_classid", TO(BC_PC_CGROUP_SOCK) };
 
 const struct bc_func_proto *bc_func_proto(u32 func_id)
 {
@@ -252,5 +311,9 @@ const struct bc_func_proto *bc_prog_func_proto(const struct bpf_verifier_env *en
 		return NULL;
 	if (func_id == BPF_FUNC_get_stackid && (env->prog_class & BC_PC_PERF_EVENT))
 		return &get_stackid_perf_event;
+	if (func_id == BPF_FUNC_sk_storage_get && (env->prog_class & BC_PC_CGROUP_SOCK))
+		return &sk_storage_get_cgroup_sock;
+	if (func_id == BPF_FUNC_get_cgroup_classid && (env->prog_class & BC_PC_CGROUP_SOCK))
+		return &get_cgroup_classid_current;
 	return proto;
 }

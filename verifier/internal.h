@@ -641,8 +641,8 @@ struct bc_ctx_access {
 bool bc_ctx_access_ok(struct bpf_verifier_env *env, int off, int size, bool write, struct bc_ctx_access *info);
 /* target.c: the same for programs of type TRACING, with messages. */
 bool bc_tracing_ctx_ok(struct bpf_verifier_env *env, int off, int size, bool write, struct bc_ctx_access *info);
-/* The same for loads through skb->sk (PTR_TO_SOCK_COMMON). */
-bool bc_ctx_sock_common_ok(int off, int size, struct bc_ctx_access *info);
+/* The same for loads through pointers to sockets. */
+bool bc_ctx_sock_ok(u32 reg_type, int off, int size, struct bc_ctx_access *info);
 /* The prototype of a helper for programs of env's type, or NULL ("unknown func" for Linux: not in that type's table). */
 const struct bc_func_proto *bc_prog_func_proto(const struct bpf_verifier_env *env, u32 func_id);
 /* BC_PC_* of a program type, 0 when the type is not supported. */

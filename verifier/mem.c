@@ -300,7 +300,7 @@ static int access_sock(struct bpf_verifier_env *env, u32 regno, s32 off, u32 byt
 	if (reg->v.smin < 0)
 		return not_negative(env, regno);
 	memset(&info, 0, sizeof(info));
-	if (reg->type != PTR_TO_SOCK_COMMON || !bc_ctx_sock_common_ok(off, bytes, &info)) {
+	if (!bc_ctx_sock_ok(reg->type, off, bytes, &info)) {
 		bc_log(env, "R%d invalid %s access off=%d size=%d\n", regno, bc_type_str(env, reg->type), off, (s32)bytes);
 		return -EACCES;
 	}

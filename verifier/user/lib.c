@@ -434,7 +434,6 @@ int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *sta
 	args.expected_attach_type = l->expected_attach_type;
 	args.attach_btf_id = l->attach_btf_id;
 	args.prog_flags = l->prog_flags;
-	args.attach_btf_id = l->attach_btf_id;
 	args.gpl_compatible = l->gpl;
 	args.prog_btf = btf_of_fd(w, l->btf_fd);
 	args.func_info = l->func_info;

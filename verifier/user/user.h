@@ -42,7 +42,6 @@ struct bcu_load {
 	u32 expected_attach_type;
 	u32 attach_btf_id;
 	u32 prog_flags;
-	u32 attach_btf_id;
 	bool gpl;
 	const void *insns;
 	u32 insn_cnt;
