@@ -271,6 +271,7 @@ static int test_xdp(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	if (attr->test.ctx_in && (ctx->user.data || ctx->user.data_end != size || ctx->user.data_meta || ctx->user.ingress_ifindex ||
 				  ctx->user.rx_queue_index || ctx->user.egress_ifindex))
 		goto free_ctx;
+	ctx->user.ingress_ifindex = 1;		/* the loopback device, on Linux too */
 	ctx->pkt.data = (unsigned long)data;
 	ctx->pkt.data_end = (unsigned long)data + size;
 	ctx->pkt.data_meta = ctx->pkt.data;
@@ -278,6 +279,7 @@ static int test_xdp(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	if (err)
 		goto free_ctx;
 	err = data_out(attr, uattr, data, size, retval, duration);
+	ctx->user.ingress_ifindex = 0;
 	ctx->user.data_end = size;
 	if (!err)
 		err = context_out(attr, uattr, &ctx->user, sizeof(ctx->user));
