@@ -11,6 +11,18 @@ void bcu_allow_all_helpers(struct bcu *w)
 	w->all_helpers = true;
 }
 
+bool bcu_type_has_helper(u32 prog_type, u32 func_id)
+{
+	struct bpf_verifier_env *env = calloc(1, sizeof(*env));
+	bool has;
+
+	env->prog_type = prog_type;
+	env->prog_class = bc_prog_class(prog_type, 0);
+	has = bc_prog_func_proto(env, func_id);
+	free(env);
+	return has;
+}
+
 bool bcu_can_run(const struct bcu_prog *p)
 {
 	const struct bpf_insn *insn;

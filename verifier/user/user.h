@@ -33,6 +33,8 @@ long bcu_map_delete(struct bcu *w, int fd, const void *key);
 int bcu_close(struct bcu *w, int fd);
 /* The template of a map-in-map. */
 int bcu_map_set_inner(struct bcu *w, int fd, int inner_fd);
+/* May programs of that type call the helper, as far as the verifier is concerned? */
+bool bcu_type_has_helper(u32 prog_type, u32 func_id);
 /* Lets programs be verified that call helpers which this library has not; they do not run (ENOTSUPP). */
 void bcu_allow_all_helpers(struct bcu *w);
 int bcu_prog_array_set(struct bcu *w, int map_fd, u32 index, int prog_fd);	/* prog_fd -1: empty */
