@@ -4,7 +4,7 @@
  * bytes and the fields of their context, and no socket is involved.
  */
 #include "core.h"
-#include "../../verifier/ctx.h"
+#include "../helpers/packet.h"
 
 /* There is no event: nothing of the last one on this CPU may show. */
 static u32 run_without_event(struct bc_prog *prog, void *ctx)
@@ -13,7 +13,6 @@ static u32 run_without_event(struct bc_prog *prog, void *ctx)
 	return bc_prog_run(prog, ctx);
 }
 
-#define ETH_BYTES 14
 #define ROOM_AROUND 512		/* what Linux keeps free around a packet, about: decides the largest that is taken */
 #define GSO_SEGS_MAX 65535
 #define GSO_SIZE_MAX 65536
@@ -173,20 +172,22 @@ static int data_out(const union bpf_attr *attr, union bpf_attr __user *uattr, co
 	return err;
 }
 
-static u8 *packet_in(const union bpf_attr *attr)
+/* The caller's packet, with room around it. */
+static int packet_in(struct bc_packet *p, const union bpf_attr *attr)
 {
 	u32 size = attr->test.data_size_in;
-	u8 *data;
 
-	if (size < ETH_BYTES || size > PAGE_SIZE - ROOM_AROUND)
-		return ERR_PTR(-EINVAL);
-	data = kzalloc(PAGE_SIZE, GFP_KERNEL);
-	if (!data)
-		return ERR_PTR(-ENOMEM);
-	if (!copy_from_user(data, bc_user_ptr(attr->test.data_in), size))
-		return data;
-	kfree(data);
-	return ERR_PTR(-EFAULT);
+	if (size < BC_ETH_BYTES || size > PAGE_SIZE - ROOM_AROUND)
+		return -EINVAL;
+	p->head = kzalloc(BC_PACKET_BYTES, GFP_KERNEL);
+	if (!p->head)
+		return -ENOMEM;
+	p->end = p->head + BC_PACKET_BYTES;
+	p->link = p->head + BC_PACKET_HEADROOM;
+	if (!copy_from_user(p->link, bc_user_ptr(attr->test.data_in), size))
+		return 0;
+	kfree(p->head);
+	return -EFAULT;
 }
 
 /* Zero from the end of one field (or the start) to the next that may be set. */
@@ -207,17 +208,18 @@ static bool skb_ok(const struct __sk_buff *skb, u32 len)
 static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_attr __user *uattr)
 {
 	/* Traffic control sees the link layer's header; sockets and cgroups do not. */
-	u32 skip = prog->type == BPF_PROG_TYPE_SCHED_CLS ? 0 : ETH_BYTES;
+	u32 skip = prog->type == BPF_PROG_TYPE_SCHED_CLS ? 0 : BC_ETH_BYTES;
 	u32 retval, duration, size = attr->test.data_size_in;
 	struct bc_skb_ctx *ctx;
+	struct bc_packet p;
 	u8 *data;
 	int err;
 
 	if (attr->test.flags || attr->test.cpu || attr->test.batch_size)
 		return -EINVAL;
-	data = packet_in(attr);
-	if (IS_ERR(data))
-		return PTR_ERR(data);
+	err = packet_in(&p, attr);
+	if (err)
+		return err;
 	ctx = context_in(attr, sizeof(ctx->user), sizeof(*ctx));
 	err = PTR_ERR(ctx);
 	if (IS_ERR(ctx))
@@ -226,28 +228,35 @@ static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	if (!skb_ok(&ctx->user, size - skip))
 		goto free_ctx;
 	ctx->user.len = size - skip;
-	ctx->user.protocol = *(u16 *)(data + 12);	/* in the packet's own byte order */
+	ctx->user.protocol = *(u16 *)(p.link + 12);	/* in the packet's own byte order */
 	if (!ctx->user.ifindex)
 		ctx->user.ifindex = 1;		/* the loopback device */
-	if (!ctx->user.wire_len)
+	/* Linux knows it only where a context is asked for */
+	if (!ctx->user.wire_len && (attr->test.ctx_in || attr->test.ctx_out))
 		ctx->user.wire_len = size - skip;
-	ctx->pkt.data = (unsigned long)data + skip;
-	ctx->pkt.data_end = (unsigned long)data + size;
+	ctx->host = &p;
+	ctx->pkt.data = (unsigned long)p.link + skip;
+	ctx->pkt.data_end = (unsigned long)p.link + size;
 	ctx->pkt.data_meta = ctx->pkt.data;
 	err = run_repeated(prog, ctx, attr->test.repeat, &retval, &duration);
 	if (err)
 		goto free_ctx;
+	data = (u8 *)(unsigned long)ctx->pkt.data - skip;
 	memset(data, 0, skip);		/* the header comes back as zeros */
-	err = data_out(attr, uattr, data, size, retval, duration);
+	err = data_out(attr, uattr, data, (u8 *)(unsigned long)ctx->pkt.data_end - data, retval, duration);
 	/* What is told back of the context is what a program may write, and what the caller brought. */
 	ctx->user.len = 0;
 	ctx->user.protocol = 0;
+	ctx->user.hash = 0;
+	ctx->user.vlan_present = 0;
+	ctx->user.vlan_tci = 0;
+	ctx->user.vlan_proto = 0;
 	if (!err)
 		err = context_out(attr, uattr, &ctx->user, sizeof(ctx->user));
 free_ctx:
 	kfree(ctx);
 free_data:
-	kfree(data);
+	kfree(p.head);
 	return err;
 }
 
@@ -255,14 +264,14 @@ static int test_xdp(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 {
 	u32 retval, duration, size = attr->test.data_size_in;
 	struct bc_xdp_ctx *ctx;
-	u8 *data;
+	struct bc_packet p;
 	int err;
 
 	if (attr->test.flags || attr->test.cpu || attr->test.batch_size)
 		return -EINVAL;
-	data = packet_in(attr);
-	if (IS_ERR(data))
-		return PTR_ERR(data);
+	err = packet_in(&p, attr);
+	if (err)
+		return err;
 	ctx = context_in(attr, sizeof(ctx->user), sizeof(*ctx));
 	err = PTR_ERR(ctx);
 	if (IS_ERR(ctx))
@@ -272,21 +281,25 @@ static int test_xdp(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 				  ctx->user.rx_queue_index || ctx->user.egress_ifindex))
 		goto free_ctx;
 	ctx->user.ingress_ifindex = 1;		/* the loopback device, on Linux too */
-	ctx->pkt.data = (unsigned long)data;
-	ctx->pkt.data_end = (unsigned long)data + size;
+	ctx->host = &p;
+	ctx->pkt.data = (unsigned long)p.link;
+	ctx->pkt.data_end = (unsigned long)p.link + size;
 	ctx->pkt.data_meta = ctx->pkt.data;
 	err = run_repeated(prog, ctx, attr->test.repeat, &retval, &duration);
 	if (err)
 		goto free_ctx;
-	err = data_out(attr, uattr, data, size, retval, duration);
+	/* metadata that a program made comes back before the packet, and the context tells where it ends */
+	size = ctx->pkt.data_end - ctx->pkt.data_meta;
+	err = data_out(attr, uattr, (void *)(unsigned long)ctx->pkt.data_meta, size, retval, duration);
 	ctx->user.ingress_ifindex = 0;
+	ctx->user.data = ctx->pkt.data - ctx->pkt.data_meta;
 	ctx->user.data_end = size;
 	if (!err)
 		err = context_out(attr, uattr, &ctx->user, sizeof(ctx->user));
 free_ctx:
 	kfree(ctx);
 free_data:
-	kfree(data);
+	kfree(p.head);
 	return err;
 }
 

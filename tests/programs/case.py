@@ -103,8 +103,6 @@ class Case:
     native_differs: str = ""
     # It needs the kernel's BTF to be judged: ENOTSUPP without.
     needs_btf: bool = False
-    # It calls a helper on packets that the module does not have (yet): unknown there.
-    packet_helper: bool = False
 
     @property
     def func_starts(self) -> list[int]:

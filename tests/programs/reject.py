@@ -233,11 +233,9 @@ no("variable offset", "EACCES", "ctx access var_off=",
 no("atomic", "EACCES", "BPF_ATOMIC stores into R1 ctx is not allowed",
    a.mov_imm(R2, 1), a.atomic(4, "add", R1, 48, R2), *OUT)
 no("moved pointer to a helper", "EACCES", "dereference of modified ctx ptr R1 off=8 disallowed",
-   a.add_imm(R1, 8), a.mov_imm(R2, 0), a.mov(R3, R10), a.add_imm(R3, -8), a.mov_imm(R4, 4), a.call(SKB_LOAD), *OUT,
-   packet_helper=True)
+   a.add_imm(R1, 8), a.mov_imm(R2, 0), a.mov(R3, R10), a.add_imm(R3, -8), a.mov_imm(R4, 4), a.call(SKB_LOAD), *OUT)
 no("number as context", "EACCES", "R1 type=scalar expected=ctx",
-   a.mov_imm(R1, 8), a.mov_imm(R2, 0), a.mov(R3, R10), a.add_imm(R3, -8), a.mov_imm(R4, 4), a.call(SKB_LOAD), *OUT,
-   packet_helper=True)
+   a.mov_imm(R1, 8), a.mov_imm(R2, 0), a.mov(R3, R10), a.add_imm(R3, -8), a.mov_imm(R4, 4), a.call(SKB_LOAD), *OUT)
 
 group("packet")
 PACKET = [a.ldx(4, R2, R1, 76), a.ldx(4, R3, R1, 80)]
@@ -253,7 +251,7 @@ no("arithmetic on the end", "EACCES", "pointer arithmetic on pkt_end prohibited"
    prog_type=SCHED_CLS)
 no("after the packet may have moved", "EACCES", "R7 invalid mem access 'scalar'",
    a.mov(R6, R1), *PACKET, a.mov(R7, R2), a.mov(R4, R2), a.add_imm(R4, 8), a.jmp("gt", R4, R3, "out"), a.mov_imm(R2, 8),
-   a.mov(R1, R6), a.call(39), a.ldx(1, R0, R7), a.exit_(), "out", *OUT, prog_type=SCHED_CLS, packet_helper=True)
+   a.mov(R1, R6), a.call(39), a.ldx(1, R0, R7), a.exit_(), "out", *OUT, prog_type=SCHED_CLS)
 no("write in XDP's context", "EACCES", "invalid bpf_context access", a.mov_imm(R0, 0), a.stx(4, R1, 0, R0), a.exit_(),
    prog_type=XDP)
 no("ld_abs without r6", "EINVAL", "R6 != pointer to skb", a.mov_imm(R6, 0), a.ld_abs(4, 0), a.exit_())

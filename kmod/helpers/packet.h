@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The packet of a test run: plain memory with room before and behind, which helpers may move the packet's ends into.
+ */
+#ifndef BPFCOMPAT_PACKET_H
+#define BPFCOMPAT_PACKET_H
+
+#include "../bpf.h"
+#include "../../verifier/ctx.h"
+
+#define BC_ETH_BYTES		14
+#define BC_PACKET_HEADROOM	256	/* Linux: XDP_PACKET_HEADROOM */
+#define BC_PACKET_BYTES		(BC_PACKET_HEADROOM + PAGE_SIZE)
+
+/* What the contexts' host points to. */
+struct bc_packet {
+	u8 *head, *end;		/* all of the memory */
+	u8 *link;		/* where the link layer's header begins: for programs on sockets and cgroups, before the data */
+};
+
+#endif

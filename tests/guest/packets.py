@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""Runs programs that call helpers on packets inside a machine and prints one JSON object: case -> [return value or
+-errno, packet after the run in hex]. Run as a script, natively or under the shim; standard library only."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
+
+import asm as a  # noqa: E402
+import bpfsys as b  # noqa: E402
+from asm import R0, R1, R2, R3, R4, R5, R6, R10  # noqa: E402
+from programs.case import CGROUP_SKB, SCHED_CLS, SOCKET_FILTER, XDP  # noqa: E402
+
+LEN, PROTOCOL, VLAN_PRESENT, VLAN_TCI, VLAN_PROTO = 0, 16, 20, 24, 28  # in struct __sk_buff
+DATA, DATA_END, DATA_META = 0, 4, 8  # in struct xdp_md
+STORE, CSUM_DIFF, PULL, HASH_INVALID, LOAD, CSUM_UPDATE, HASH, PUSH, POP = 9, 28, 39, 41, 26, 40, 34, 18, 19
+ADJUST_HEAD, ADJUST_META, ADJUST_TAIL, BUFF_LEN, XDP_LOAD, XDP_STORE = 44, 54, 65, 188, 189, 190
+LOAD_RELATIVE, SK_LOOKUP_TCP, SK_LOOKUP_UDP, SKC_LOOKUP = 68, 84, 85, 99
+PACKET = bytes(range(12)) + b"\x08\x00" + bytes(range(0x40, 0x40 + 50))
+
+DONE = (a.exit_(),)
+KEEP = (a.mov(R6, R1), a.st(8, R10, -8, 0))
+RESULT_OR = (a.jmp_imm("ne", R0, 0, "out"), a.ldx(4, R0, R10, -8), "out", a.exit_())
+
+
+def load(offset: int, size: int = 4, func: int = LOAD, start: int | None = None) -> tuple[object, ...]:
+    """The first 4 bytes that the helper read, or its error."""
+    more = () if start is None else (a.mov_imm(R5, start),)
+    return (*KEEP, a.mov_imm(R2, offset), a.mov(R3, R10), a.add_imm(R3, -8), a.mov_imm(R4, size), *more, a.call(func), *RESULT_OR)
+
+
+def store(offset: int, flags: int | None, func: int = STORE) -> tuple[object, ...]:
+    more = () if flags is None else (a.mov_imm(R5, flags),)
+    return (
+        a.st(8, R10, -8, 0x11223344), a.mov_imm(R2, offset), a.mov(R3, R10), a.add_imm(R3, -8), a.mov_imm(R4, 4), *more,
+        a.call(func), *DONE,
+    )  # fmt: skip
+
+
+def csum(from_size: int, to_size: int, seed: int) -> tuple[object, ...]:
+    return (
+        a.st(8, R10, -8, 0x01020304), a.st(8, R10, -16, 0x0A0B0C0D), a.mov(R1, R10), a.add_imm(R1, -8), a.mov_imm(R2, from_size),
+        a.mov(R3, R10), a.add_imm(R3, -16), a.mov_imm(R4, to_size), a.mov_imm(R5, seed), a.call(CSUM_DIFF),
+        # sums are equal modulo 0xffff; how far they are folded is the implementation's own
+        a.jmp_imm("slt", R0, 0, "out"), a.alu64_imm("mod", R0, 0xFFFF), "out", *DONE,
+    )  # fmt: skip
+
+
+def adjust(func: int, by: int, *then: object) -> tuple[object, ...]:
+    return (a.mov(R6, R1), a.mov_imm(R2, by), a.call(func), *then, *DONE)
+
+
+def field(offset: int) -> object:
+    return a.ldx(4, R0, R6, offset)
+
+
+def push(tci: int, proto: int = 0x0081) -> tuple[object, ...]:
+    return (a.mov(R1, R6), a.mov_imm(R2, proto), a.mov_imm(R3, tci), a.call(PUSH))
+
+
+POPPED = (a.mov(R1, R6), a.call(POP))
+TUPLE = (a.st(8, R10, -16, 0), a.st(8, R10, -8, 0), a.mov(R2, R10), a.add_imm(R2, -16), a.mov_imm(R3, 12), a.mov_imm(R4, -1),
+         a.mov_imm(R5, 0))  # fmt: skip
+IF_FOUND = (
+    a.jmp_imm("eq", R0, 0, "none"), a.mov(R1, R0), a.call(86), a.mov_imm(R0, 1), a.exit_(), "none", a.mov_imm(R0, 0), *DONE,
+)  # fmt: skip
+
+CASES: dict[str, tuple[int, tuple[object, ...]]] = {
+    "load": (SCHED_CLS, load(0)),
+    "load in a socket filter": (SOCKET_FILTER, load(0)),
+    "load in a cgroup": (CGROUP_SKB, (*load(5)[:-1], a.alu64_imm("and", R0, 1), *DONE)),
+    "load to the end": (SCHED_CLS, load(60)),
+    "load past the end": (SCHED_CLS, load(61)),
+    "load at a negative offset": (SCHED_CLS, load(-1)),
+    "load from the link layer": (SOCKET_FILTER, load(2, func=LOAD_RELATIVE, start=0)),
+    "load from the network layer": (SCHED_CLS, load(2, func=LOAD_RELATIVE, start=1)),
+    "load from another layer": (SCHED_CLS, load(2, func=LOAD_RELATIVE, start=2)),
+    "load far": (SCHED_CLS, load(0x10000, func=LOAD_RELATIVE, start=1)),
+    "store": (SCHED_CLS, store(20, 0)),
+    "store and forget the hash": (SCHED_CLS, store(0, 2)),
+    "store with unknown flags": (SCHED_CLS, store(0, 4)),
+    "store past the end": (SCHED_CLS, store(62, 0)),
+    "pull": (SCHED_CLS, adjust(PULL, 40)),
+    "pull too much": (SCHED_CLS, adjust(PULL, 4000)),
+    "sum of nothing": (SCHED_CLS, csum(0, 0, 77)),
+    "sum": (SCHED_CLS, csum(0, 8, 0)),
+    "difference of sums": (XDP, csum(8, 8, 0x1234)),
+    "sum of odd bytes": (SCHED_CLS, csum(0, 6, 0)),
+    "sum for hardware": (SCHED_CLS, adjust(CSUM_UPDATE, 1)),
+    "hash is there": (SCHED_CLS, (a.mov(R6, R1), a.call(HASH), a.jmp_imm("eq", R0, 0, "out"), a.mov_imm(R0, 1), "out", *DONE)),
+    "tag": (SCHED_CLS, (a.mov(R6, R1), *push(0x123), field(VLAN_TCI), *DONE)),
+    "tag is marked": (SCHED_CLS, (a.mov(R6, R1), *push(0x123), field(VLAN_PRESENT), *DONE)),
+    "tag's protocol": (SCHED_CLS, (a.mov(R6, R1), *push(0x123, 0xA888), field(VLAN_PROTO), *DONE)),
+    "tag of an unknown protocol": (SCHED_CLS, (a.mov(R6, R1), *push(0x123, 7), field(VLAN_PROTO), *DONE)),
+    "tag beside the packet": (SCHED_CLS, (a.mov(R6, R1), *push(0x123), field(LEN), *DONE)),
+    "second tag": (SCHED_CLS, (a.mov(R6, R1), *push(0x123), *push(0x456), field(LEN), *DONE)),
+    "second tag's protocol": (SCHED_CLS, (a.mov(R6, R1), *push(0x123), *push(0x456), field(PROTOCOL), *DONE)),
+    "second tag taken": (SCHED_CLS, (a.mov(R6, R1), *push(0x123), *push(0x456), *POPPED, field(VLAN_TCI), *DONE)),
+    "both tags taken": (SCHED_CLS, (a.mov(R6, R1), *push(0x123), *push(0x456), *POPPED, *POPPED, field(VLAN_PRESENT), *DONE)),
+    "no tag taken": (SCHED_CLS, (a.mov(R6, R1), *POPPED, *DONE)),
+    "head forward": (XDP, adjust(ADJUST_HEAD, 8)),
+    "head back": (XDP, adjust(ADJUST_HEAD, -32)),
+    "head past the room": (XDP, adjust(ADJUST_HEAD, -217)),
+    "head to the end of the room": (XDP, adjust(ADJUST_HEAD, -216)),
+    "head past the end": (XDP, adjust(ADJUST_HEAD, 51)),
+    "tail back": (XDP, adjust(ADJUST_TAIL, -20)),
+    "tail forward": (XDP, adjust(ADJUST_TAIL, 20)),
+    "tail past the room": (XDP, adjust(ADJUST_TAIL, 4096)),
+    "tail before the head": (XDP, adjust(ADJUST_TAIL, -51)),
+    "metadata": (XDP, adjust(ADJUST_META, -8)),
+    "metadata of odd size": (XDP, adjust(ADJUST_META, -6)),
+    "metadata too large": (XDP, adjust(ADJUST_META, -36)),
+    "metadata after the head": (XDP, adjust(ADJUST_META, 4)),
+    "length": (XDP, (a.mov(R6, R1), a.call(BUFF_LEN), *DONE)),
+    "load in XDP": (XDP, load(12, func=XDP_LOAD)),
+    "load past the end in XDP": (XDP, load(62, func=XDP_LOAD)),
+    "load far in XDP": (XDP, load(0x10000, func=XDP_LOAD)),
+    "store in XDP": (XDP, store(12, None, XDP_STORE)),
+    "store past the end in XDP": (XDP, store(64, None, XDP_STORE)),
+    "TCP socket": (SCHED_CLS, (*TUPLE, a.call(SK_LOOKUP_TCP), *IF_FOUND)),
+    "UDP socket": (XDP, (*TUPLE, a.call(SK_LOOKUP_UDP), *IF_FOUND)),
+    "socket of some kind": (CGROUP_SKB, (*TUPLE, a.call(SKC_LOOKUP), *IF_FOUND)),
+}  # fmt: skip
+
+
+def run(kind: int, items: tuple[object, ...]) -> list[object]:
+    fd = b.prog_load(a.asm(*items), kind)
+    if fd < 0:
+        return [f"load: {fd}", ""]
+    given, out = b.buf(PACKET), b.buf(bytes(512))
+    head = struct.pack("<IIIIQQ", fd, 0, len(PACKET), 512, b.addr(given), b.addr(out))
+    attr = b.buf(head + bytes(48))
+    code = b.call(b.PROG_TEST_RUN, attr)
+    os.close(fd)
+    value, size = struct.unpack_from("<i", attr.raw, 4)[0], struct.unpack_from("<I", attr.raw, 12)[0]
+    return [code if code < 0 else value, out.raw[:size].hex()]
+
+
+if __name__ == "__main__":
+    json.dump({name: run(kind, items) for name, (kind, items) in CASES.items()}, sys.stdout, indent=0)
