@@ -48,7 +48,10 @@ s64 bc_btf_size(const struct bc_btf *btf, u32 id);
 s32 bc_btf_find_spin_lock(const struct bc_btf *btf, u32 value_type_id);
 s32 bc_btf_find_timer(const struct bc_btf *btf, u32 value_type_id);
 struct bc_map_desc;
-/* Fills kptrs of the map; @kernel has the types that they point to. kptr.c. */
-void bc_btf_find_kptrs(const struct bc_btf *btf, u32 value_type_id, const struct bc_btf *kernel, struct bc_map_desc *map);
+/*
+ * Fills kptrs of the map; @kernel has the types that they point to. With an error there are none, and the value is plain memory: -ENOENT: the
+ * kernel has no such type, -E2BIG, -EINVAL: BTF that describes none rightly. kptr.c.
+ */
+int bc_btf_find_kptrs(const struct bc_btf *btf, u32 value_type_id, const struct bc_btf *kernel, struct bc_map_desc *map);
 
 #endif

@@ -85,7 +85,7 @@ static int in_section(const struct bc_btf *btf, const struct bc_btf *kernel, con
 	return err;
 }
 
-void bc_btf_find_kptrs(const struct bc_btf *btf, u32 value_type_id, const struct bc_btf *kernel, struct bc_map_desc *map)
+int bc_btf_find_kptrs(const struct bc_btf *btf, u32 value_type_id, const struct bc_btf *kernel, struct bc_map_desc *map)
 {
 	const struct btf_type *t = bc_btf_type(btf, value_type_id);
 	int err = 0;
@@ -99,6 +99,7 @@ void bc_btf_find_kptrs(const struct bc_btf *btf, u32 value_type_id, const struct
 	/* as on Linux: the value is plain memory then */
 	if (err)
 		map->kptr_cnt = 0;
+	return err;
 }
 
 /* ---- types ---- */

@@ -321,7 +321,7 @@ int bc_cmd_map_freeze(union bpf_attr *attr, union bpf_attr __user *uattr, u32 si
 
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	if (bc_map_has_timer(map)) {
+	if (bc_map_has_timer(map) || map->desc.kptr_cnt) {
 		bc_map_put(map);
 		return -ENOTSUPP;
 	}

@@ -160,10 +160,15 @@ static int check_btf(struct bc_map *map, const struct bc_btf *btf, u32 key_id, u
 		if (desc->type != BPF_MAP_TYPE_HASH && desc->type != BPF_MAP_TYPE_LRU_HASH && desc->type != BPF_MAP_TYPE_ARRAY)
 			return -EOPNOTSUPP;
 	}
-	/* Values with kptrs are for programs that take references to kernel objects: no helper of the module does. */
-	bc_btf_find_kptrs(btf, value_id, bc_btf_vmlinux(), desc);
-	if (desc->kptr_cnt)
+	/* Linux takes the value for plain memory then. Refused here: what a program stores there would be held to no type. */
+	if (bc_btf_find_kptrs(btf, value_id, bc_btf_vmlinux(), desc) == -ENOENT)
 		return -EOPNOTSUPP;
+	if (desc->kptr_cnt) {
+		if (desc->flags & (BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG))
+			return -EACCES;
+		if (desc->type != BPF_MAP_TYPE_HASH && desc->type != BPF_MAP_TYPE_LRU_HASH && desc->type != BPF_MAP_TYPE_ARRAY)
+			return -EOPNOTSUPP;
+	}
 	return check_key_btf(map, key, value);
 }
 

@@ -20,38 +20,52 @@ void bc_copy_words(void *dst, const void *src, u32 size)
 		memcpy(to + i, from + i, size % 8);
 }
 
-/* The holes in a value that must not be copied: the lock and the timer, in order. */
-static int holes(const struct bc_map *map, u32 off[2], u32 len[2])
-{
-	int n = 0;
+#define MAX_HOLES (2 + BC_MAX_KPTRS)
 
-	if (bc_map_has_lock(map)) {
-		off[n] = map->desc.spin_lock_off;
-		len[n++] = sizeof(struct bpf_spin_lock);
-	}
-	if (bc_map_has_timer(map)) {
-		off[n] = map->desc.timer_off;
-		len[n++] = sizeof(struct bpf_timer);
-	}
-	if (n == 2 && off[0] > off[1]) {
-		swap(off[0], off[1]);
-		swap(len[0], len[1]);
-	}
+struct hole {
+	u32 off, len;
+};
+
+static int put_hole(struct hole *holes, int n, u32 off, u32 len)
+{
+	int i = n;
+
+	for (; i && holes[i - 1].off > off; i--)
+		holes[i] = holes[i - 1];
+	holes[i].off = off;
+	holes[i].len = len;
+	return n + 1;
+}
+
+/* What must not be copied of a value: lock, timer and kptrs, in order. */
+static int find_holes(const struct bc_map *map, struct hole *holes)
+{
+	const struct bc_map_desc *desc = &map->desc;
+	int n = 0;
+	u32 i;
+
+	if (bc_map_has_lock(map))
+		n = put_hole(holes, n, desc->spin_lock_off, sizeof(struct bpf_spin_lock));
+	if (bc_map_has_timer(map))
+		n = put_hole(holes, n, desc->timer_off, sizeof(struct bpf_timer));
+	for (i = 0; i < desc->kptr_cnt; i++)
+		n = put_hole(holes, n, desc->kptrs[i].off, sizeof(u64));
 	return n;
 }
 
 void bc_map_copy_value(struct bc_map *map, void *dst, const void *src)
 {
-	u32 off[2], len[2], at = 0;
-	int n = holes(map, off, len), i;
+	struct hole holes[MAX_HOLES];
+	int n = find_holes(map, holes), i;
+	u32 at = 0;
 
 	if (!n) {
 		bc_copy_words(dst, src, map->desc.value_size);
 		return;
 	}
 	for (i = 0; i < n; i++) {
-		memcpy(dst + at, src + at, off[i] - at);
-		at = off[i] + len[i];
+		memcpy(dst + at, src + at, holes[i].off - at);
+		at = holes[i].off + holes[i].len;
 	}
 	memcpy(dst + at, src + at, map->desc.value_size - at);
 }
@@ -67,11 +81,19 @@ void bc_map_copy_value_locked(struct bc_map *map, void *dst, const void *src, bo
 
 void bc_map_init_value(struct bc_map *map, void *value)
 {
-	u32 off[2], len[2];
-	int n = holes(map, off, len), i;
+	struct hole holes[MAX_HOLES];
+	int n = find_holes(map, holes), i;
 
 	for (i = 0; i < n; i++)
-		memset(value + off[i], 0, len[i]);
+		memset(value + holes[i].off, 0, holes[i].len);
+}
+
+void bc_map_clear_kptrs(struct bc_map *map, void *value)
+{
+	u32 i;
+
+	for (i = 0; i < map->desc.kptr_cnt; i++)
+		WRITE_ONCE(*(u64 *)(value + map->desc.kptrs[i].off), 0);
 }
 
 /* ---- fd ---- */
@@ -102,7 +124,7 @@ int bc_map_mmap(struct bc_map *map, struct vm_area_struct *vma)
 	bool writes = vma->vm_flags & VM_WRITE;
 	int err = 0;
 
-	if (!map->ops->mmap || bc_map_has_lock(map) || bc_map_has_timer(map))
+	if (!map->ops->mmap || bc_map_has_lock(map) || bc_map_has_timer(map) || map->desc.kptr_cnt)
 		return -ENOTSUPP;
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;

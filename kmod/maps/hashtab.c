@@ -279,6 +279,7 @@ static void fill(struct bc_htab *htab, struct htab_elem *e, u32 hash, const void
 	memcpy(e->key, key, htab->map.desc.key_size);
 	/* The value's lock stays as it is: who found this element before may hold it. All elements start zeroed. */
 	bc_map_copy_value(&htab->map, p, value);
+	bc_map_clear_kptrs(&htab->map, p);
 }
 
 static long htab_update(struct bc_map *map, const void *key, const void *value, u64 flags)

@@ -66,9 +66,11 @@ static inline struct bpf_spin_lock *bc_map_lock_of(const struct bc_map *map, voi
 
 /* Copies a value into the map under its lock, or out of it; inside the guard. */
 void bc_map_copy_value_locked(struct bc_map *map, void *dst, const void *src, bool lock_src);
-/* Zeroes lock and timer: in a new element, and in what is shown to user space. */
+/* Zeroes lock, timer and kptrs: in what is shown to user space. */
 void bc_map_init_value(struct bc_map *map, void *value);
-/* Copies a value that has neither lock nor timer, in words of 8 bytes as far as these go. */
+/* Zeroes kptrs alone: in an element that is used again. */
+void bc_map_clear_kptrs(struct bc_map *map, void *value);
+/* Copies a value that has nothing of its own, in words of 8 bytes as far as these go. */
 void bc_copy_words(void *dst, const void *src, u32 size);
 
 /* Most bytes of a value in a per-CPU map (Linux: PCPU_MIN_UNIT_SIZE). */
