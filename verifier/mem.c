@@ -382,6 +382,39 @@ static int access_mem(struct bpf_verifier_env *env, u32 regno, s32 off, u32 byte
 	return err;
 }
 
+/* Structs of Linux's that maps are laid out as; map_ptr accesses are judged by their BTF. */
+static const char *const map_structs[] = {
+	[BPF_MAP_TYPE_HASH] = "bpf_htab", [BPF_MAP_TYPE_PERCPU_HASH] = "bpf_htab", [BPF_MAP_TYPE_LRU_HASH] = "bpf_htab",
+	[BPF_MAP_TYPE_LRU_PERCPU_HASH] = "bpf_htab", [BPF_MAP_TYPE_HASH_OF_MAPS] = "bpf_htab",
+	[BPF_MAP_TYPE_ARRAY] = "bpf_array", [BPF_MAP_TYPE_PERCPU_ARRAY] = "bpf_array", [BPF_MAP_TYPE_PROG_ARRAY] = "bpf_array",
+	[BPF_MAP_TYPE_PERF_EVENT_ARRAY] = "bpf_array", [BPF_MAP_TYPE_CGROUP_ARRAY] = "bpf_array",
+	[BPF_MAP_TYPE_ARRAY_OF_MAPS] = "bpf_array", [BPF_MAP_TYPE_STACK_TRACE] = "bpf_stack_map",
+	[BPF_MAP_TYPE_QUEUE] = "bpf_queue_stack", [BPF_MAP_TYPE_STACK] = "bpf_queue_stack", [BPF_MAP_TYPE_RINGBUF] = "bpf_ringbuf_map",
+};
+
+static int access_map_ptr(struct bpf_verifier_env *env, u32 regno, s32 off, enum bc_access access)
+{
+	const struct bc_btf *btf = env->ops->btf_vmlinux(env->args->host);
+	u32 type = bc_cur_regs(env)[regno].map->type;
+	const char *name = type < ARRAY_SIZE(map_structs) ? map_structs[type] : NULL;
+
+	if (btf && !name) {
+		bc_log(env, "map_ptr access not supported for map type %d\n", type);
+		return -ENOTSUPP;
+	}
+	if (btf && off < 0) {
+		bc_log(env, "R%d is %s invalid negative access: off=%d\n", regno, name, off);
+		return -EACCES;
+	}
+	if (btf && access == BC_WRITE) {
+		bc_log(env, "only read from %s is supported\n", name);
+		return -EACCES;
+	}
+	/* what the struct would hold is not there to be read */
+	bc_log(env, "map_ptr access not supported without CONFIG_DEBUG_INFO_BTF\n");
+	return -ENOTSUPP;
+}
+
 static int access_by_type(struct bpf_verifier_env *env, u32 regno, s32 off, u32 bytes, enum bc_access access, int value_regno)
 {
 	struct bpf_reg_state *regs = bc_cur_regs(env), *reg = &regs[regno];
@@ -427,9 +460,7 @@ static int access_by_type(struct bpf_verifier_env *env, u32 regno, s32 off, u32 
 	case PTR_TO_BTF_ID:
 		return access_btf(env, regno, off, bytes, access, value_regno);
 	case CONST_PTR_TO_MAP:
-		/* the map behind it is not laid out as Linux's struct bpf_map */
-		bc_log(env, "map_ptr access not supported without CONFIG_DEBUG_INFO_BTF\n");
-		return -ENOTSUPP;
+		return access_map_ptr(env, regno, off, access);
 	default:
 		goto invalid;
 	}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asm as a
 from asm import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10
 from programs.case import (
+    CGROUP_SKB,
     CGROUP_SOCK,
     COMM,
     COOKIE,
@@ -38,7 +39,21 @@ from programs.case import (
     ld_map,
     ld_value,
 )
-from programs.reject import LOCKED, OUT, PACKET, Item, found, lookup, reserve
+from programs.reject import (
+    LOCKED,
+    OUT,
+    PACKET,
+    RELEASE_R0,
+    SK_FULLSOCK,
+    SK_RELEASE,
+    SKB_SK,
+    SOCK_FOUND,
+    TCP_SOCK,
+    Item,
+    found,
+    lookup,
+    reserve,
+)
 
 CASES: list[Case] = []
 _group = ""
@@ -233,3 +248,20 @@ yes("stack into a map value", None,
 yes("address and cookie", None, a.mov(R6, R1), a.call(GET_FUNC_IP), a.mov(R1, R6), a.call(COOKIE), a.exit_(),
     prog_type=KPROBE)
 yes("clock", None, a.call(KTIME), a.exit_(), prog_type=PERF_EVENT)
+
+group("sockets")
+yes("looked up and released", 0, *SOCK_FOUND, *RELEASE_R0, *OUT, prog_type=SCHED_CLS)
+yes("looked up in a cgroup", 0, *SOCK_FOUND, *RELEASE_R0, *OUT, prog_type=CGROUP_SKB)
+yes("released by a function", 0, *SOCK_FOUND, a.mov(R1, R0), a.call_sub("release"), *OUT, "release", a.mov(R0, R1),
+    *RELEASE_R0, *OUT,
+    prog_type=SCHED_CLS)
+yes("fields", None, *SOCK_FOUND, a.jmp_imm("eq", R0, 0, "out"), a.ldx(4, R1, R0, 8), a.ldx(1, R2, R0, 4), a.ldx(4, R3, R0, 16),
+    a.ldx(2, R4, R0, 48), *RELEASE_R0, *OUT, prog_type=SCHED_CLS)
+yes("the packet's own", None, *SKB_SK, a.call(SK_FULLSOCK), a.jmp_imm("eq", R0, 0, "out"), a.ldx(4, R0, R0, 8), "out", *OUT,
+    prog_type=SCHED_CLS)
+yes("TCP's counters", None, *SKB_SK, a.call(TCP_SOCK), a.jmp_imm("eq", R0, 0, "out"), a.ldx(8, R1, R0, 88), a.ldx(4, R1, R0,
+    108), "out",
+    *OUT, prog_type=CGROUP_SKB)
+yes("cast while referenced", None, *SOCK_FOUND, a.jmp_imm("eq", R0, 0, "out"), a.mov(R6, R0), a.mov(R1, R0), a.call(TCP_SOCK),
+    a.jmp_imm("eq", R0, 0, "none"), a.ldx(4, R1, R0, 0), "none", a.mov(R1, R6), a.call(SK_RELEASE), "out", *OUT,
+    prog_type=SCHED_CLS)

@@ -259,6 +259,49 @@ no("ld_abs in a kprobe", "EINVAL", "instructions not allowed for this program ty
    a.mov(R6, R1), a.ld_abs(4, 0), a.exit_(), prog_type=KPROBE)
 no("r1 after ld_abs", "EACCES", "R1 !read_ok", a.mov(R6, R1), a.ld_abs(4, 0), a.ldx(4, R0, R1, 0), a.exit_())
 
+group("sockets")
+SK_LOOKUP, SK_RELEASE, SK_FULLSOCK, TCP_SOCK, CHECK_SYNCOOKIE = 84, 86, 95, 96, 100
+SOCK_TUPLE = [a.st(8, R10, -16, 0), a.st(8, R10, -8, 0), a.mov(R2, R10), a.add_imm(R2, -16), a.mov_imm(R3, 12), a.mov_imm(R4, -1),
+              a.mov_imm(R5, 0)]  # fmt: skip
+SOCK_FOUND = [*SOCK_TUPLE, a.call(SK_LOOKUP)]
+RELEASE_R0 = [a.jmp_imm("eq", R0, 0, "out"), a.mov(R1, R0), a.call(SK_RELEASE), "out"]
+SKB_SK = [a.ldx(8, R1, R1, 168), a.jmp_imm("ne", R1, 0, "sk"), *OUT, "sk"]
+no("never released", "EINVAL", "Unreleased reference id=", *SOCK_FOUND, *OUT, prog_type=SCHED_CLS)
+no("released twice", "EACCES", "R1 type=scalar expected=sock", *SOCK_FOUND, a.jmp_imm("eq", R0, 0, "out"), a.mov(R6, R0),
+   a.mov(R1, R0), a.call(SK_RELEASE), a.mov(R1, R6), a.call(SK_RELEASE), "out", *OUT, prog_type=SCHED_CLS)
+no("released unseen", "EACCES", "R1 type=sock_or_null expected=sock", *SOCK_FOUND, a.mov(R1, R0), a.call(SK_RELEASE), *OUT,
+   prog_type=SCHED_CLS)
+no("released in one branch", "EINVAL", "Unreleased reference id=", a.ldx(4, R7, R1, 0), *SOCK_FOUND, a.jmp_imm("eq", R0, 0,
+   "out"),
+   a.jmp_imm("gt", R7, 40, "out"), a.mov(R1, R0), a.call(SK_RELEASE), "out", *OUT, prog_type=SCHED_CLS)
+no("read after release", "EACCES", "R6 invalid mem access 'scalar'", *SOCK_FOUND, a.jmp_imm("eq", R0, 0, "out"), a.mov(R6, R0),
+   a.mov(R1, R0), a.call(SK_RELEASE), a.ldx(4, R0, R6, 8), "out", *OUT, prog_type=SCHED_CLS)
+no("cast used after release", "EACCES", "R7 invalid mem access 'scalar'", *SOCK_FOUND, a.jmp_imm("eq", R0, 0, "out"), a.mov(R6,
+   R0),
+   a.mov(R1, R0), a.call(TCP_SOCK), a.mov(R7, R0), a.mov(R1, R6), a.call(SK_RELEASE), a.jmp_imm("eq", R7, 0, "out"),
+   a.ldx(4, R0, R7, 0), "out", *OUT, prog_type=SCHED_CLS)
+no("the packet's own released", "EINVAL", "R1 must be referenced when passed to release function", *SKB_SK, a.call(SK_RELEASE),
+   *OUT,
+   prog_type=SCHED_CLS)
+no("written to", "EACCES", "cannot write into sock", *SOCK_FOUND, a.jmp_imm("eq", R0, 0, "o"), a.st(4, R0, 16, 1), "o",
+   *RELEASE_R0, *OUT,
+   prog_type=SCHED_CLS)
+no("moved", "EACCES", "R0 pointer arithmetic on sock_or_null prohibited", *SOCK_FOUND, a.add_imm(R0, 8), *RELEASE_R0, *OUT,
+   prog_type=SCHED_CLS)
+no("type of a common socket", "EACCES", "R1 invalid sock_common access off=8 size=4", *SKB_SK, a.ldx(4, R0, R1, 8), a.exit_(),
+   prog_type=SCHED_CLS)
+no("beyond a socket", "EACCES", "invalid sock access off=80 size=4", *SKB_SK, a.call(SK_FULLSOCK), a.jmp_imm("eq", R0, 0, "out"),
+   a.ldx(4, R0, R0, 80), "out", *OUT, prog_type=SCHED_CLS)
+no("beyond a TCP socket", "EACCES", "invalid tcp_sock access off=112 size=4", *SKB_SK, a.call(TCP_SOCK), a.jmp_imm("eq", R0, 0,
+   "out"),
+   a.ldx(4, R0, R0, 112), "out", *OUT, prog_type=SCHED_CLS)
+no("half a counter of TCP", "EACCES", "invalid tcp_sock access off=80 size=4", *SKB_SK, a.call(TCP_SOCK), a.jmp_imm("eq", R0,
+   0, "out"),
+   a.ldx(4, R0, R0, 80), "out", *OUT, prog_type=SCHED_CLS)
+no("look-up in a socket filter", "EINVAL", "unknown func bpf_sk_lookup_tcp#84", *SOCK_FOUND, *RELEASE_R0, *OUT)
+no("tail call with a reference", "EINVAL", "tail_call would lead to reference leak", a.mov(R6, R1), *SOCK_FOUND, a.mov(R7, R0),
+   a.mov(R1, R6), ld_map(R2, "progs"), a.mov_imm(R3, 0), a.call(TAIL_CALL), a.mov(R0, R7), *RELEASE_R0, *OUT, prog_type=SCHED_CLS)
+
 group("pointers")
 no("sum of two", "EACCES", "pointer += pointer prohibited", a.add(R1, R10), *OUT)
 no("product", "EACCES", "pointer arithmetic with *= operator prohibited", a.alu64_imm("mul", R1, 2), *OUT)

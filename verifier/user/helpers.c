@@ -369,4 +369,10 @@ const bc_helper_fn bcu_helpers[__BPF_FUNC_MAX_ID] = {
 	[BPF_FUNC_strncmp] = h_strncmp,
 	[BPF_FUNC_skb_load_bytes] = h_load_bytes,
 	[BPF_FUNC_skb_pull_data] = h_zero,
+	[BPF_FUNC_sk_lookup_tcp] = h_zero,	/* none is found: there are no sockets here */
+	[BPF_FUNC_sk_lookup_udp] = h_zero,
+	[BPF_FUNC_skc_lookup_tcp] = h_zero,
+	[BPF_FUNC_sk_release] = h_zero,
+	[BPF_FUNC_sk_fullsock] = h_zero,
+	[BPF_FUNC_tcp_sock] = h_zero,
 };
