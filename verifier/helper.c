@@ -99,6 +99,23 @@ static void forget_packets(struct bpf_verifier_env *env)
 			bc_reg_unknown(reg);
 }
 
+/* bpf_d_path takes locks: only where Linux knows that none of them is held. */
+static bool may_call_d_path(const struct bpf_verifier_env *env)
+{
+	static const char *const functions[] = {
+		"security_file_permission", "security_inode_getattr", "security_file_open", "security_path_truncate", "vfs_truncate",
+		"vfs_fallocate", "dentry_open", "vfs_getattr", "filp_close",
+	};
+	u32 i;
+
+	if (env->expected_attach_type == BPF_TRACE_ITER)
+		return true;
+	for (i = 0; i < ARRAY_SIZE(functions); i++)
+		if (env->attach_func_name && !strcmp(env->attach_func_name, functions[i]))
+			return true;
+	return false;
+}
+
 static int may_call(struct bpf_verifier_env *env, s32 func_id, const struct bc_func_proto **proto)
 {
 	const struct bc_func_proto *fn;
@@ -114,6 +131,10 @@ static int may_call(struct bpf_verifier_env *env, s32 func_id, const struct bc_f
 	}
 	if (fn->gpl_only && !env->args->gpl_compatible) {
 		bc_log(env, "cannot call GPL-restricted function from non-GPL compatible program\n");
+		return -EINVAL;
+	}
+	if (func_id == BPF_FUNC_d_path && !may_call_d_path(env)) {
+		bc_log(env, "helper call is not allowed in probe\n");
 		return -EINVAL;
 	}
 	if (fn->might_sleep && !(env->args->prog_flags & BPF_F_SLEEPABLE)) {
