@@ -17,7 +17,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")
 import bpfsys as b  # noqa: E402
 from kernel_btf import KernelBtf  # noqa: E402
 from programs import tracing  # noqa: E402
-from programs.btf import lock_btf  # noqa: E402
+from programs.btf import kptr_btf, lock_btf  # noqa: E402
 from programs.btf_bad import BAD, blob_of  # noqa: E402
 from programs.case import Case, MapSpec  # noqa: E402
 
@@ -32,8 +32,8 @@ def fd_of(spec: MapSpec) -> int:
     """A fresh map for each case would take too long; values that a case changes are few, and reset here."""
     if spec.name not in _maps:
         more = {}
-        if spec.lock:
-            blob, key, value = lock_btf()
+        if spec.lock or spec.kptr:
+            blob, key, value = lock_btf() if spec.lock else kptr_btf()
             more = {"btf": b.check(b.btf_load(blob)), "btf_key": key, "btf_value": value}
         _maps[spec.name] = b.check(
             b.map_create(spec.type, spec.key, spec.value, spec.entries, spec.flags, **more), spec.name
@@ -42,7 +42,7 @@ def fd_of(spec: MapSpec) -> int:
             b.check(b.update(_maps[spec.name], bytes(4), spec.content), spec.name)
         if spec.freeze:
             b.check(b.call(b.MAP_FREEZE, struct.pack("<I", _maps[spec.name])), spec.name)
-    elif spec.type == b.ARRAY and not spec.flags and not spec.lock:
+    elif spec.type == b.ARRAY and not spec.flags and not spec.lock and not spec.kptr:
         b.check(b.update(_maps[spec.name], bytes(4), bytes(spec.value)), spec.name)
     return _maps[spec.name]
 

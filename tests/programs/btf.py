@@ -102,3 +102,14 @@ def lock_btf() -> tuple[bytes, int, int]:
     lock = btf.struct("bpf_spin_lock", 4, [("val", u32, 0)])
     value = btf.struct("val", 16, [("lock", lock, 0), ("number", u64, 64)])
     return btf.blob(), u32, value
+
+
+def kptr_btf() -> tuple[bytes, int, int]:
+    """Types of a map value that holds a pointer to a task at 0 and a number at 8: blob, key type, value type."""
+    btf = Btf()
+    u32 = btf.int("unsigned int", 4, 0)
+    u64 = btf.int("unsigned long long", 8, 0)
+    task = btf.struct("task_struct", 0, [])
+    tagged = btf.ptr(btf.modifier(TYPE_TAG, task, "kptr"))
+    value = btf.struct("val", 16, [("task", tagged, 0), ("number", u64, 64)])
+    return btf.blob(), u32, value

@@ -45,6 +45,7 @@ class MapSpec:
     entries: int
     flags: int = 0
     lock: bool = False  # the value begins with a bpf_spin_lock, by BTF
+    kptr: bool = False  # ... or with a pointer to a kernel object
     content: bytes = b""  # of value 0
     freeze: bool = False
 
@@ -64,6 +65,7 @@ MAPS = [
     MapSpec("locked", ARRAY, 4, 16, 2, lock=True),
     MapSpec("locked2", ARRAY, 4, 16, 1, lock=True),
     MapSpec("big", ARRAY, 4, 4096, 1),
+    MapSpec("kptr", ARRAY, 4, 16, 1, kptr=True),
     MapSpec("cgroups", CGROUP_ARRAY, 4, 4, 1),
 ]
 _INDEX = {spec.name: place for place, spec in enumerate(MAPS)}

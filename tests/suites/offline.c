@@ -255,6 +255,11 @@ FILE *fopen(const char *path, const char *mode)
 	return next(place_of(path), mode);
 }
 
+FILE *fopen64(const char *path, const char *mode)
+{
+	return fopen(path, mode);
+}
+
 int access(const char *path, int mode)
 {
 	static int (*next)(const char *, int);
