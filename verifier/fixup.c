@@ -355,6 +355,7 @@ static void fill_findings(const struct bpf_verifier_env *env, struct bc_verified
 	out->sleepable = env->args->prog_flags & BPF_F_SLEEPABLE;
 	out->verified_insns = env->insn_processed;
 	out->max_ctx_offset = env->max_ctx_offset;
+	out->max_tp_access = env->max_tp_access;
 	out->total_states = env->total_states;
 	out->peak_states = env->peak_states;
 	out->max_states_per_insn = env->max_states_per_insn;

@@ -392,11 +392,13 @@ static const char *const map_structs[] = {
 	[BPF_MAP_TYPE_QUEUE] = "bpf_queue_stack", [BPF_MAP_TYPE_STACK] = "bpf_queue_stack", [BPF_MAP_TYPE_RINGBUF] = "bpf_ringbuf_map",
 };
 
-static int access_map_ptr(struct bpf_verifier_env *env, u32 regno, s32 off, enum bc_access access)
+static int access_map_ptr(struct bpf_verifier_env *env, u32 regno, s32 off, u32 bytes, enum bc_access access)
 {
 	const struct bc_btf *btf = env->ops->btf_vmlinux(env->args->host);
 	u32 type = bc_cur_regs(env)[regno].map->type;
 	const char *name = type < ARRAY_SIZE(map_structs) ? map_structs[type] : NULL;
+	u32 next_id, flags;
+	s32 id;
 
 	if (btf && !name) {
 		bc_log(env, "map_ptr access not supported for map type %d\n", type);
@@ -410,6 +412,9 @@ static int access_map_ptr(struct bpf_verifier_env *env, u32 regno, s32 off, enum
 		bc_log(env, "only read from %s is supported\n", name);
 		return -EACCES;
 	}
+	id = btf ? bc_btf_find(btf, name, BTF_KIND_STRUCT) : -ENOENT;
+	if (id > 0 && bc_btf_struct_access(env, btf, id, off, bytes, &next_id, &flags) < 0)
+		return -EACCES;
 	/* what the struct would hold is not there to be read */
 	bc_log(env, "map_ptr access not supported without CONFIG_DEBUG_INFO_BTF\n");
 	return -ENOTSUPP;
@@ -460,7 +465,7 @@ static int access_by_type(struct bpf_verifier_env *env, u32 regno, s32 off, u32 
 	case PTR_TO_BTF_ID:
 		return access_btf(env, regno, off, bytes, access, value_regno);
 	case CONST_PTR_TO_MAP:
-		return access_map_ptr(env, regno, off, access);
+		return access_map_ptr(env, regno, off, bytes, access);
 	default:
 		goto invalid;
 	}

@@ -261,6 +261,7 @@ struct bc_verified {
 	u32 attach_arg_cnt;
 	struct bc_func_model attach_model;	/* of a function */
 	u32 max_ctx_offset;		/* bytes of the context that the program reaches */
+	u32 max_tp_access;		/* bytes that it reaches of a writable tracepoint's argument */
 
 	bool calls_get_func_ip;
 	bool calls_get_stack;		/* get_stack/get_stackid: attach may need callchain buffers */

@@ -313,7 +313,8 @@ int bc_raw_tp_open(const char *name, struct bc_prog *prog, struct bc_link **link
 	rl->probe = probes[rl->args.count];
 	strlcpy(rl->name, name, sizeof(rl->name));
 	err = -EINVAL;
-	if (prog->v.max_ctx_offset > program_args(&rl->args) * sizeof(u64))
+	/* none of our tracepoints is one of those that may be written to */
+	if (prog->v.max_ctx_offset > program_args(&rl->args) * sizeof(u64) || prog->v.max_tp_access)
 		goto free;
 	err = -ENOENT;
 	/* a module's tracepoint goes with the module */

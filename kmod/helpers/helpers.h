@@ -127,5 +127,6 @@ BC_HELPER(skc_to_unix_sock);
 BC_HELPER(get_socket_cookie);
 BC_HELPER(get_socket_uid);
 BC_HELPER(get_cgroup_classid);
+BC_HELPER(get_netns_cookie);
 
 #endif

@@ -82,6 +82,12 @@ BC_HELPER(get_socket_uid)
 	return (u32)overflowuid;
 }
 
+/* That of the first network: a test run is in none of its own. */
+BC_HELPER(get_netns_cookie)
+{
+	return 1;
+}
+
 /* That of the task's group for traffic control; a test run's task stands for no sender. */
 BC_HELPER(get_cgroup_classid)
 {

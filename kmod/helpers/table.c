@@ -100,6 +100,7 @@ const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
 	ROW(get_socket_cookie),
 	ROW(get_socket_uid),
 	ROW(get_cgroup_classid),
+	ROW(get_netns_cookie),
 };
 
 static void *scratch;

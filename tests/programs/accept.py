@@ -22,6 +22,7 @@ from programs.case import (
     PRANDOM,
     PROBE_READ_KERNEL,
     RAW_TRACEPOINT,
+    RAW_TRACEPOINT_WRITABLE,
     RB_DISCARD,
     RB_OUTPUT,
     RB_QUERY,
@@ -248,6 +249,10 @@ yes("stack into a map value", None,
 yes("address and cookie", None, a.mov(R6, R1), a.call(GET_FUNC_IP), a.mov(R1, R6), a.call(COOKIE), a.exit_(),
     prog_type=KPROBE)
 yes("clock", None, a.call(KTIME), a.exit_(), prog_type=PERF_EVENT)
+
+group("writable tracepoints")
+yes("argument written", None, a.ldx(8, R6, R1, 0), a.ldx(8, R7, R1, 8), a.st(4, R6, 12, 1), a.ldx(8, R0, R6, 16), a.exit_(),
+    prog_type=RAW_TRACEPOINT_WRITABLE)
 
 group("sockets")
 yes("looked up and released", 0, *SOCK_FOUND, *RELEASE_R0, *OUT, prog_type=SCHED_CLS)

@@ -22,6 +22,7 @@ from programs.case import (
     PRANDOM,
     PROBE_READ_KERNEL,
     RAW_TRACEPOINT,
+    RAW_TRACEPOINT_WRITABLE,
     RB_DISCARD,
     RB_OUTPUT,
     RB_RESERVE,
@@ -236,6 +237,13 @@ no("moved pointer to a helper", "EACCES", "dereference of modified ctx ptr R1 of
    a.add_imm(R1, 8), a.mov_imm(R2, 0), a.mov(R3, R10), a.add_imm(R3, -8), a.mov_imm(R4, 4), a.call(SKB_LOAD), *OUT)
 no("number as context", "EACCES", "R1 type=scalar expected=ctx",
    a.mov_imm(R1, 8), a.mov_imm(R2, 0), a.mov(R3, R10), a.add_imm(R3, -8), a.mov_imm(R4, 4), a.call(SKB_LOAD), *OUT)
+no("writable argument at a variable offset", "EACCES", "R6 invalid variable buffer offset: off=0, var_off=",
+   a.ldx(8, R6, R1, 0), a.ldx(8, R7, R1, 8), a.alu64_imm("and", R7, 8), a.add(R6, R7), a.ldx(8, R0, R6, 0), a.exit_(),
+   prog_type=RAW_TRACEPOINT_WRITABLE)
+no("writable argument before its start", "EACCES", "R6 invalid tracepoint buffer access: off=-8, size=8", a.ldx(8, R6, R1, 0),
+   a.ldx(8, R0, R6, -8), a.exit_(), prog_type=RAW_TRACEPOINT_WRITABLE)
+no("half of a writable argument's address", "EACCES", "invalid bpf_context access off=0 size=4", a.ldx(4, R6, R1, 0), *OUT,
+   prog_type=RAW_TRACEPOINT_WRITABLE)
 
 group("packet")
 PACKET = [a.ldx(4, R2, R1, 76), a.ldx(4, R3, R1, 80)]

@@ -11,7 +11,7 @@ from verifier_lib import func_name, lib
 
 TYPES = {
     "socket_filter": 1, "kprobe": 2, "sched_cls": 3, "tracepoint": 5, "xdp": 6, "perf_event": 7, "cgroup_skb": 8,
-    "cgroup_sock": 9, "raw_tracepoint": 17,
+    "cgroup_sock": 9, "raw_tracepoint": 17, "raw_tracepoint_writable": 24,
 }  # fmt: skip
 DYNPTR = {
     "bpf_dynptr_data", "bpf_dynptr_from_mem", "bpf_dynptr_read", "bpf_dynptr_write", "bpf_ringbuf_discard_dynptr",
