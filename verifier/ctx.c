@@ -243,16 +243,13 @@ bool bc_ctx_access_ok(struct bpf_verifier_env *env, int off, int size, bool writ
 	case BPF_PROG_TYPE_TRACEPOINT:
 		/* The first 8 bytes are perf's own (hidden from programs on Linux, and here). */
 		return !write && off >= 8 && off < BC_MAX_TRACE_BYTES && off % size == 0;
-	case BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
-		/* the first argument is what the tracepoint offers to be written to */
-		if (!off) {
-			if (size != sizeof(u64) || write)
-				return false;
-			info->reg_type = PTR_TO_TP_BUFFER;
-			return true;
-		}
-		/* fall through */
 	case BPF_PROG_TYPE_RAW_TRACEPOINT:
+	case BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE:
+		/* the first argument of the latter is what the tracepoint offers to be written to */
+		if (!off && env->prog_type == BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE) {
+			info->reg_type = PTR_TO_TP_BUFFER;
+			return size == sizeof(u64) && !write;
+		}
 		return !write && off >= 0 && off < BC_MAX_FUNC_ARGS * 8 && off % size == 0;
 	case BPF_PROG_TYPE_TRACING:
 		return bc_tracing_ctx_ok(env, off, size, write, info);
