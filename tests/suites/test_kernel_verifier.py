@@ -37,6 +37,7 @@ def test_user_space(record_property: Any) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.only_kernels(lambda kernel: not kernel.is_debug)
 @pytest.mark.timeout(2400)
 @needs_source
 def test_in_machine(guest: Any, record_property: Any) -> None:
