@@ -301,7 +301,8 @@ bool bc_scalar_dead(const struct bpf_scalar *s, bool is32)
 void bc_scalar_alu(struct bpf_scalar *dst, const struct bpf_scalar *src, u8 op, bool is32)
 {
 	bool src_known = is32 ? bc_tnum_low32_is_const(src->t) : bc_tnum_is_const(src->t);
-	u64 n = src->umax;
+	u64 n = is32 ? (u32)src->t.value : src->t.value;
+	u64 bits = is32 ? 32 : 64;
 
 	if (bc_scalar_dead(src, is32) || (!src_known && op != BPF_ADD && op != BPF_SUB && op != BPF_AND)) {
 		bc_scalar_unknown(dst);
@@ -331,7 +332,8 @@ void bc_scalar_alu(struct bpf_scalar *dst, const struct bpf_scalar *src, u8 op, 
 	case BPF_LSH:
 	case BPF_RSH:
 	case BPF_ARSH:
-		if (n >= (is32 ? 32 : 64))
+		/* where only the low half is known, umax may be another amount than the one that is known */
+		if (src->umax >= bits || n >= bits)
 			bc_scalar_unknown(dst);
 		else if (op == BPF_LSH)
 			lsh(dst, n, is32);

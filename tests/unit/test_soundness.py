@@ -63,3 +63,30 @@ def test_a_wrong_access_is_noticed(off: int) -> None:
         result = world.run(raw)
         # past one value begins the next one: not wrong by itself
         assert result.mem_violations == (0 if off == 48 else 1)
+
+
+@pytest.mark.parametrize("op", ["lsh", "rsh", "arsh"])
+def test_a_32_bit_shift_is_by_the_known_low_half(op: str) -> None:
+    """
+    Bounds that agree in their high halves where a bit of the high half is not known, and a low half known to be 5: cut to 32 bits
+    (a store and a load of 4 bytes) the greatest value is 7, and the only one 5. The shift is by 5.
+    """
+    top, middle, less = 1 << 60, 1 << 40, 1 << 36
+    with World() as world:
+        fd = world.map(2, 4, 8, 1)
+        world.update(fd, bytes(4), struct.pack("<Q", top | middle | 5))
+        code = a.asm(
+            a.ld_map_value(a.R1, fd), a.ldx(8, a.R1, a.R1),
+            a.ld_imm64(a.R2, top | 1 << 34), a.alu64("and", a.R1, a.R2),
+            a.ld_imm64(a.R2, middle | 5), a.alu64("or", a.R1, a.R2),
+            a.mov_imm(a.R0, 0),
+            a.ld_imm64(a.R2, top | middle | 7), a.jmp("gt", a.R1, a.R2, "out"),
+            a.ld_imm64(a.R2, top | less), a.jmp("lt", a.R1, a.R2, "out"),
+            a.stx(4, a.R10, -8, a.R1), a.ldx(4, a.R3, a.R10, -8),
+            a.mov32_imm(a.R0, 1 if op == "lsh" else 1 << 10), a.alu32(op, a.R0, a.R3),
+            "out", a.exit_(),
+        )
+        verdict = world.load(code, record=True, no_prune=True)
+        assert verdict.ok, verdict.log
+        result = world.run(verdict.fd)
+        assert result.state_violations == 0, result.message
