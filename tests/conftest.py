@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
-"""Loads the plugin that gives tests their virtual machines."""
+"""Loads the plugins: virtual machines for tests, and the table of the proofs."""
 
-pytest_plugins = ["vm_plugin"]
+pytest_plugins = ["vm_plugin", "proof.report"]
