@@ -31,11 +31,13 @@ _MAX_BOOTS = 6
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("vm")
     group.addoption("--kernel", action="append", default=[], help="only on this kernel (a name or a tree; repeatable)")
+    group.addoption("--hours", action="store_true", help="what takes hours: every mutant of the proven C")
     group.addoption("--full", action="store_true", help="the debug kernels and the long tests as well")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "full: takes long; run only with --full (`make test-full`)")
+    config.addinivalue_line("markers", "hours: takes hours; run only with --hours")
     config.addinivalue_line("markers", "no_module: the machine of this test runs without the module")
     config.addinivalue_line("markers", "only_kernels(test): on kernels of which test(kernel) holds, and not made for others")
     config.stash[_pool_key] = Pool()
@@ -156,12 +158,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--full"):
-        kept = [item for item in items if not item.get_closest_marker("full")]
-        dropped = [item for item in items if item.get_closest_marker("full")]
-        if dropped:
-            config.hook.pytest_deselected(items=dropped)
-            items[:] = kept
+    for option in ("full", "hours"):
+        if not config.getoption(f"--{option}"):
+            dropped = [item for item in items if item.get_closest_marker(option)]
+            if dropped:
+                config.hook.pytest_deselected(items=dropped)
+                items[:] = [item for item in items if not item.get_closest_marker(option)]
 
     def group(item: pytest.Item) -> str:
         mark = item.get_closest_marker("xdist_group")

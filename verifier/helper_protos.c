@@ -30,7 +30,7 @@
 #define STR	BC_ARG_CONST_STR
 #define TIMER	BC_ARG_TIMER
 #define OR_NULL	BC_ARG_OR_NULL
-#define WRITE	BC_ARG_WRITE
+#define WRITTEN	BC_ARG_WRITE
 
 #define SKB_TYPES	(BC_PC_SOCKET_FILTER | BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB)
 #define SOCK_BASE	(SKB_TYPES | BC_PC_XDP)		/* bpf_sk_base_func_proto's users */
@@ -87,7 +87,7 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F2(perf_event_read, MAP, ANY, TO(BC_PC_TRACING), GPL),
 	F4(perf_event_read_value, MAP, ANY, OUT, SIZE, TO(BC_PC_TRACING), GPL),
 	F3(perf_prog_read_value, CTX, OUT, SIZE, TO(BC_PC_PERF_EVENT), GPL),
-	F4(read_branch_records, CTX, MEM | OR_NULL | WRITE, SIZE0, ANY, TO(BC_PC_PERF_EVENT), GPL),
+	F4(read_branch_records, CTX, MEM | OR_NULL | WRITTEN, SIZE0, ANY, TO(BC_PC_PERF_EVENT), GPL),
 	F2(get_branch_snapshot, OUT, SIZE0, TO(BC_PC_TRACING), GPL),
 
 	/* clocks, CPU, random numbers */
@@ -146,15 +146,15 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	/* text */
 	F2(trace_printk, MEM, SIZE, TO(BC_PC_ALL), GPL),
 	F4(trace_vprintk, MEM, SIZE, MEM | OR_NULL, SIZE0, TO(BC_PC_ALL), GPL),
-	F5(snprintf, MEM | OR_NULL | WRITE, SIZE0, STR, MEM | OR_NULL, SIZE0, TO(BC_PC_ALL), GPL),
-	F5(snprintf_btf, MEM | WRITE, SIZE, MEM, SIZE, ANY, TO(BC_PC_ALL)),
+	F5(snprintf, MEM | OR_NULL | WRITTEN, SIZE0, STR, MEM | OR_NULL, SIZE0, TO(BC_PC_ALL), GPL),
+	F5(snprintf_btf, MEM | WRITTEN, SIZE, MEM, SIZE, ANY, TO(BC_PC_ALL)),
 	F4(strtol, MEM, SIZE, ANY, BC_ARG_LONG, TO(BC_PC_ALL)),
 	F4(strtoul, MEM, SIZE, ANY, BC_ARG_LONG, TO(BC_PC_ALL)),
 	F3(strncmp, MEM | BC_ARG_RW_TYPE, SIZE, STR, TO(BC_PC_ALL)),
 	F5(seq_printf, BTF, MEM, SIZE, MEM | OR_NULL, SIZE0, TO(BC_PC_BTF_TRACING), GPL, .arg_btf_name = { "seq_file" }),
 	F3(seq_write, BTF, MEM, SIZE0, TO(BC_PC_BTF_TRACING), GPL, .arg_btf_name = { "seq_file" }),
 	F4(seq_printf_btf, BTF, MEM, SIZE0, ANY, TO(BC_PC_BTF_TRACING), GPL, .arg_btf_name = { "seq_file" }),
-	F3(d_path, BTF, MEM | WRITE, SIZE0, TO(BC_PC_BTF_TRACING), .arg_btf_name = { "path" }),
+	F3(d_path, BTF, MEM | WRITTEN, SIZE0, TO(BC_PC_BTF_TRACING), .arg_btf_name = { "path" }),
 
 	/* packets */
 	F4(skb_load_bytes, CTX, ANY, OUT, SIZE, TO(SKB_TYPES)),
@@ -205,7 +205,7 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F3(skb_set_tstamp, CTX, ANY, ANY, TO(BC_PC_SCHED_CLS)),
 	F1(skb_cgroup_classid, CTX, TO(BC_PC_SCHED_CLS)),
 	F4(redirect_neigh, ANY, MEM | OR_NULL, SIZE0, ANY, TO(BC_PC_SCHED_CLS)),
-	F4(fib_lookup, CTX, MEM | WRITE, SIZE, ANY, TO(BC_PC_SCHED_CLS | BC_PC_XDP), GPL),
+	F4(fib_lookup, CTX, MEM | WRITTEN, SIZE, ANY, TO(BC_PC_SCHED_CLS | BC_PC_XDP), GPL),
 	F5(check_mtu, CTX, ANY, BC_ARG_INT, ANY, ANY, TO(BC_PC_SCHED_CLS | BC_PC_XDP), GPL),
 
 	/* sockets */

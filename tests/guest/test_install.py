@@ -29,6 +29,7 @@ def installed(vm: VM) -> Path:
 
 
 @pytest.mark.full
+@pytest.mark.only_kernels(lambda kernel: not kernel.is_debug)
 @pytest.mark.no_module
 def test_what_was_installed_runs_a_client(vm: VM) -> None:
     out = installed(vm)

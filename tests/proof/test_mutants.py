@@ -33,7 +33,7 @@ def test_a_sample_of_mutants() -> None:
     assert sum(fate.startswith("killed") for fate in found.values()) >= SAMPLE // 2, found
 
 
-@pytest.mark.full
+@pytest.mark.hours
 @pytest.mark.timeout(20_000)
 @pytest.mark.parametrize("part", range(8))
 def test_all_mutants(part: int) -> None:
