@@ -37,7 +37,7 @@ test-unit: setup shim
 test-full: setup shim
 	tools/setup.sh debug-kernel
 	.venv/bin/python -m vm build-debug
-	@status=0; $(PYTEST) $(PARALLEL) --full || status=$$?; \
+	@status=0; $(PYTEST) $(PARALLEL) --full --timeout 1800 || status=$$?; \
 		.venv/bin/python tools/test_summary.py; exit $$status
 
 # In a copy, so that builds for several kernels do not get in each other's way and the tree stays clean.
