@@ -40,9 +40,11 @@ test-full: setup shim
 	@status=0; $(PYTEST) $(PARALLEL) --full --timeout 1800 || status=$$?; \
 		.venv/bin/python tools/test_summary.py; exit $$status
 
-# In a copy, so that builds for several kernels do not get in each other's way and the tree stays clean.
+# In a copy, so that the tree stays clean; begun anew for another kernel, of which all that was probed for may differ.
 module:
 	@mkdir -p build/module
+	@[ "$$(cat build/module/.kdir 2>/dev/null)" = "$(realpath $(KDIR))" ] || \
+		{ rm -rf build/module && mkdir build/module && echo "$(realpath $(KDIR))" >build/module/.kdir; }
 	@cp -ru Kbuild kmod verifier build/module/
 	$(MAKE) -C $(KDIR) M=$(CURDIR)/build/module $(if $(filter-out default undefined,$(origin CC)),CC=$(CC)) modules
 	@echo built build/module/bpfcompat.ko

@@ -219,8 +219,9 @@ class VM:
             raise VMError(f"{self.kernel.name} did not boot; its console ({self.console}):\n{words}")
         self.boot_seconds = time.monotonic() - begin
         if self.kernel.has("DEBUG_KMEMLEAK"):
-            # Its own rounds come at any time, and do not say whose the memory was; close() has a look.
-            self.run("echo scan=off > /sys/kernel/debug/kmemleak")
+            # Its own rounds come at any time, and do not say whose the memory was; close() has a look. Old kernels take a
+            # minute to stop them, as long as the first round waits.
+            self.run("(echo scan=off > /sys/kernel/debug/kmemleak) >/dev/null 2>&1 </dev/null &")
         # What a kernel complains of on its own way up (CentOS 7.9's: an emulated APIC) is no doing of the run. It is
         # said, and does not fail what comes after.
         for line in self.new_complaints():

@@ -53,8 +53,11 @@ int bc_jit_init(void)
 	if ((long)cpu != (s32)cpu)
 		possible = false;
 #endif
+#ifdef CONFIG_CFI_CLANG
+	possible = false;	/* calls of generated code would be checked for a hash before it */
+#endif
 	if (!possible)
-		pr_info(BC_LOG "this kernel gives no memory for generated code: programs run in the interpreter\n");
+		pr_info(BC_LOG "this kernel does not take generated code: programs run in the interpreter\n");
 	return 0;
 }
 
@@ -126,8 +129,8 @@ static int generate(struct bc_prog *prog, struct bc_jit_image *img)
 	if (err)
 		return err;
 	err = place(prog, img);
-	/* A call by address is an indirect branch: not where those must go through thunks, which are out of reach, too. */
-	if (err == -ERANGE && !env.indirect_thunk_r11 && !env.return_thunk) {
+	/* A call by address is an indirect branch: not where those must go through thunks, which are out of reach, too, or to landing pads. */
+	if (err == -ERANGE && !env.indirect_thunk_r11 && !env.return_thunk && !env.landing_pads) {
 		bc_jit_image_free(img);
 		env.calls_far = true;
 		err = bc_jit_compile(&env, &prog->exec, img);

@@ -130,6 +130,7 @@ static int check_btf(struct bc_map *map, const struct bc_btf *btf, u32 key_id, u
 {
 	const struct btf_type *key = NULL, *value;
 	struct bc_map_desc *desc = &map->desc;
+	int err;
 
 	if (key_id) {
 		if (bc_btf_size(btf, key_id) != desc->key_size)
@@ -169,7 +170,8 @@ static int check_btf(struct bc_map *map, const struct bc_btf *btf, u32 key_id, u
 		if (desc->type != BPF_MAP_TYPE_HASH && desc->type != BPF_MAP_TYPE_LRU_HASH && desc->type != BPF_MAP_TYPE_ARRAY)
 			return -EOPNOTSUPP;
 	}
-	return check_key_btf(map, key, value);
+	err = bc_map_check_holes(map);
+	return err ? err : check_key_btf(map, key, value);
 }
 
 static int set_btf(struct bc_map *map, const union bpf_attr *attr)

@@ -53,6 +53,21 @@ static int find_holes(const struct bc_map *map, struct hole *holes)
 	return n;
 }
 
+/* BTF may lay members over each other; a value in which one of these is part of another is none that can be kept apart. */
+int bc_map_check_holes(const struct bc_map *map)
+{
+	struct hole holes[MAX_HOLES];
+	int n = find_holes(map, holes), i;
+
+	for (i = 0; i < n; i++) {
+		if (holes[i].off > map->desc.value_size || holes[i].len > map->desc.value_size - holes[i].off)
+			return -EINVAL;
+		if (i && holes[i].off < holes[i - 1].off + holes[i - 1].len)
+			return -EEXIST;
+	}
+	return 0;
+}
+
 void bc_map_copy_value(struct bc_map *map, void *dst, const void *src)
 {
 	struct hole holes[MAX_HOLES];

@@ -16,6 +16,18 @@
 #define V6_DADDR_AT 1
 #define V6_RCV_SADDR_AT 3
 
+/* Bytes before each object, where SLUB's checks are on. */
+static int left_pad(struct kmem_cache *cache)
+{
+	int pad = 0;
+
+#ifdef HAVE_SLUB_RED_LEFT_PAD
+	if (compat_read_kernel(&pad, &cache->red_left_pad, sizeof(pad)) || pad < 0)
+		return 0;
+#endif
+	return pad;
+}
+
 /* The slab cache of an address in a slab, and the start of the object there. */
 static struct kmem_cache *object_of(unsigned long addr, unsigned long *base)
 {
@@ -33,7 +45,9 @@ static struct kmem_cache *object_of(unsigned long addr, unsigned long *base)
 	cache = READ_ONCE(page->slab_cache);
 	if (compat_read_kernel(&size, &cache->size, sizeof(size)) || size <= 0 || !PageSlab(page))
 		return NULL;
-	start = (unsigned long)page_address(page);
+	start = (unsigned long)page_address(page) + left_pad(cache);
+	if (addr < start)
+		return NULL;
 	*base = start + (addr - start) / size * size;
 	return cache;
 }

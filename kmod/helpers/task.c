@@ -4,6 +4,7 @@
  */
 #include "helpers.h"
 #include "../compat/cgroup.h"
+#include "../compat/nofault.h"
 #include "../compat/pidns.h"
 #include "../maps/maps.h"
 
@@ -41,9 +42,15 @@ BC_HELPER(get_current_task_btf)
 	return (u64)current;
 }
 
+/* A pointer with a type may be NULL, or lead nowhere, as what it was loaded from did: it is looked at before it is followed. */
 BC_HELPER(task_pt_regs)
 {
-	return (u64)task_pt_regs((struct task_struct *)r1);
+	struct task_struct *task = (struct task_struct *)r1;
+	unsigned long word;
+
+	if (compat_read_kernel(&word, &task->stack, sizeof(word)) || compat_read_kernel(&word, &task->thread, sizeof(word)))
+		return 0;
+	return (u64)task_pt_regs(task);
 }
 
 BC_HELPER(get_current_cgroup_id)

@@ -68,6 +68,8 @@ static inline struct bpf_spin_lock *bc_map_lock_of(const struct bc_map *map, voi
 void bc_map_copy_value_locked(struct bc_map *map, void *dst, const void *src, bool lock_src);
 /* Zeroes lock, timer and kptrs: in what is shown to user space. */
 void bc_map_init_value(struct bc_map *map, void *value);
+/* Lock, timer and kptrs lie in the value and beside each other: 0, -EINVAL, or -EEXIST as Linux says since 6.2. At creation. */
+int bc_map_check_holes(const struct bc_map *map);
 /* Zeroes kptrs alone: in an element that is used again. */
 void bc_map_clear_kptrs(struct bc_map *map, void *value);
 /* Copies a value that has nothing of its own, in words of 8 bytes as far as these go. */

@@ -150,3 +150,28 @@ print(load(own))
     result = vm.run(["/usr/bin/python3", "-c", script], timeout=60)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == ["116", "116", "116", "17", "1"], result.stdout
+
+
+def test_fields_over_each_other_are_refused(vm: VM) -> None:
+    """Linux 6.1 takes such a map, and a copy of its value then runs over 4 GiB: not asked natively."""
+    script = f"""
+import struct, sys
+sys.path.insert(0, {str(HERE)!r})
+import bpfsys as b
+names = b"\\0u32\\0u64\\0bpf_spin_lock\\0bpf_timer\\0v\\0"
+at = lambda name: names.index(b"\\0" + name + b"\\0") + 1
+number = lambda name, size: struct.pack("<IIII", at(name), 1 << 24, size, 8 * size)
+def record(kind, name, size, *members):
+    return struct.pack("<III", at(name), kind << 24 | len(members), size) + b"".join(
+        struct.pack("<III", 0, type_id, 8 * off) for type_id, off in members)
+STRUCT, UNION = 4, 5
+fields = number(b"u32", 4) + number(b"u64", 8) + record(STRUCT, b"bpf_spin_lock", 4, (1, 0))
+fields += record(STRUCT, b"bpf_timer", 16, (2, 0), (2, 8))
+def made(kind, size, *members):
+    btf = b.check(b.btf_load(b.btf_blob(fields + record(kind, b"v", size, *members), names)), "btf")
+    return b.map_create(b.ARRAY, 4, size, 1, btf=btf, btf_key=1, btf_value=5)
+print(made(UNION, 16, (3, 0), (4, 0)), made(STRUCT, 16, (3, 0), (4, 0)), made(STRUCT, 24, (3, 0), (4, 8)) > 0)
+"""
+    result = vm.run(["bpfcompat", "run", "--", "/usr/bin/python3", "-c", script], timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "-17 -17 True\n"

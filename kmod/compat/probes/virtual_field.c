@@ -2,6 +2,7 @@
 /* Probes of fields that older kernels keep in another unit or another struct. */
 #include <linux/module.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 #include <linux/time.h>
 #include <net/sock.h>
 
@@ -15,3 +16,6 @@ static inline void probe_start(struct task_struct *t) { SAME_TYPE(typeof(t->star
 
 #line 1 "HAVE_SKC_V6_DADDR"
 static inline void *probe_v6(struct sock *sk) { return &sk->__sk_common.skc_v6_daddr; }
+
+#line 1 "HAVE_SLUB_RED_LEFT_PAD"
+static inline int probe_pad(struct kmem_cache *cache) { return cache->red_left_pad; }
