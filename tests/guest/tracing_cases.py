@@ -231,7 +231,7 @@ def case_tracepoint():
 
 
 def case_switch():
-    """sched_switch(preempt, prev, next): prev is the task that it runs in."""
+    """sched_switch(preempt, prev, next): prev is the task that it runs in. The first is a bool: a preemptible kernel may set it."""
     seen = Seen()
     pid = BTF.offset("task_struct", "pid")
     body = [
@@ -243,7 +243,7 @@ def case_switch():
         time.sleep(0.002)
     os.close(fd)
     slot = seen.slots()
-    return {"hits": sum(seen.hits()) > 0, "preempt": slot[4], "prev": slot[5] == os.getpid(), "next": slot[6] != slot[5]}
+    return {"hits": sum(seen.hits()) > 0, "preempt": slot[4] >> 1, "prev": slot[5] == os.getpid(), "next": slot[6] != slot[5]}
 
 
 def case_start_time():
