@@ -49,9 +49,15 @@ static long own_btf_load(void __user *arg)
 long bc_ioctl(struct file *file, unsigned int request, unsigned long arg)
 {
 	void __user *uarg = (void __user *)arg;
+	long ret;
 
-	if (_IOC_TYPE(request) == BPFCOMPAT_MAGIC)
-		return bc_dispatch(_IOC_NR(request), uarg, _IOC_SIZE(request));
+	if (_IOC_TYPE(request) == BPFCOMPAT_MAGIC) {
+		ret = bc_dispatch(_IOC_NR(request), uarg, _IOC_SIZE(request));
+		/* What restarts a system call is for the kernel to read. */
+		if (_IOC_DIR(request) != _IOC_WRITE || (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK))
+			return ret;
+		return BPFCOMPAT_SERVED + ret;
+	}
 	switch (request) {
 	case BPFCOMPAT_IOC_VERSION:
 		return own_version(uarg);

@@ -94,12 +94,12 @@ long bc_dispatch(u32 cmd, union bpf_attr __user *uattr, u32 size)
 			return res ? res : -E2BIG;
 		size = sizeof(attr);
 	}
-	memset(&attr, 0, sizeof(attr));
 	if (copy_from_user(&attr, uattr, size))
 		return -EFAULT;
+	memset((u8 *)&attr + size, 0, sizeof(attr) - size);
 	if (!c || !c->handler)
 		return -EINVAL;
-	if (memchr_inv((u8 *)&attr + c->used, 0, sizeof(attr) - c->used))
+	if (size > c->used && memchr_inv((u8 *)&attr + c->used, 0, size - c->used))
 		return -EINVAL;
 	return c->handler(&attr, uattr, size);
 }

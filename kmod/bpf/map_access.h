@@ -16,7 +16,5 @@ struct bc_map_access {
 /* The map behind @fd if it may be read and written as @need (FMODE_*) says: 0, -EBADF, -EINVAL, -EPERM. */
 int bc_map_open(u32 fd, fmode_t need, struct bc_map_access *a);
 void bc_map_close(struct bc_map_access *a);
-/* A key in bc_kvfree() memory; NULL for a map without keys. */
-void *bc_map_copy_key(u64 ukey, u32 size);
 
 #endif

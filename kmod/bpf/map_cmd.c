@@ -61,11 +61,38 @@ void bc_map_writer_put(struct bc_map *map)
 		note_constant(map);
 }
 
-void *bc_map_copy_key(u64 ukey, u32 size)
+/* A key and a value for the time of one call: most are small, and the slab costs as much as the rest of the call. */
+struct scratch {
+	u64 key[8];
+	u64 value[16];
+};
+
+static void scratch_free(void *p, const u64 *own)
 {
-	if (size)
+	if (p != own)
+		bc_kvfree(p);
+}
+
+/* NULL for a map without keys. */
+static void *scratch_key(struct scratch *s, u64 ukey, u32 size)
+{
+	if (!size)
+		return ukey ? ERR_PTR(-EINVAL) : NULL;
+	if (size > sizeof(s->key))
 		return bc_memdup_user(bc_user_ptr(ukey), size);
-	return ukey ? ERR_PTR(-EINVAL) : NULL;
+	return bc_copy_in(s->key, bc_user_ptr(ukey), size) ? ERR_PTR(-EFAULT) : s->key;
+}
+
+/* Zeroed. */
+static void *scratch_value(u64 *own, size_t room, size_t size)
+{
+	size_t i;
+
+	if (size > room)
+		return bc_temp_alloc(round_up(size, 8));
+	for (i = 0; i < DIV_ROUND_UP(size, 8); i++)
+		own[i] = 0;
+	return own;
 }
 
 void *bc_temp_alloc(size_t size)
@@ -141,6 +168,7 @@ int bc_map_sys_delete(struct bc_map *map, const void *key)
 int bc_cmd_map_lookup_elem(union bpf_attr *attr, union bpf_attr __user *uattr, u32 size)
 {
 	struct bc_map_access a;
+	struct scratch s;
 	void *key, *value;
 	size_t value_size;
 	int err;
@@ -153,31 +181,31 @@ int bc_cmd_map_lookup_elem(union bpf_attr *attr, union bpf_attr __user *uattr, u
 	err = check_lock_flag(a.map, attr->flags);
 	if (err)
 		goto close;
-	key = bc_map_copy_key(attr->key, a.map->desc.key_size);
+	key = scratch_key(&s, attr->key, a.map->desc.key_size);
 	if (IS_ERR(key)) {
 		err = PTR_ERR(key);
 		goto close;
 	}
 	value_size = bc_map_sys_value_size(a.map);
-	value = bc_temp_alloc(round_up(value_size, 8));
+	value = scratch_value(s.value, sizeof(s.value), value_size);
 	if (!value) {
 		err = -ENOMEM;
 		goto free_key;
 	}
 	/* the value is what is asked for */
 	if (a.map->desc.type == BPF_MAP_TYPE_BLOOM_FILTER) {
-		if (copy_from_user(value, bc_user_ptr(attr->value), value_size))
+		if (bc_copy_in(value, bc_user_ptr(attr->value), value_size))
 			err = -EFAULT;
 		else
 			err = bc_map_sys_lookup(a.map, key, value, attr->flags);
 	} else {
 		err = bc_map_sys_lookup(a.map, key, value, attr->flags);
-		if (!err && copy_to_user(bc_user_ptr(attr->value), value, value_size))
+		if (!err && bc_copy_out(bc_user_ptr(attr->value), value, value_size))
 			err = -EFAULT;
 	}
-	bc_kvfree(value);
+	scratch_free(value, s.value);
 free_key:
-	bc_kvfree(key);
+	scratch_free(key, s.key);
 close:
 	bc_map_close(&a);
 	return err;
@@ -186,6 +214,7 @@ close:
 int bc_cmd_map_update_elem(union bpf_attr *attr, union bpf_attr __user *uattr, u32 size)
 {
 	struct bc_map_access a;
+	struct scratch s;
 	void *key, *value;
 	size_t value_size;
 	int err;
@@ -196,23 +225,23 @@ int bc_cmd_map_update_elem(union bpf_attr *attr, union bpf_attr __user *uattr, u
 	err = check_lock_flag(a.map, attr->flags);
 	if (err)
 		goto close;
-	key = bc_map_copy_key(attr->key, a.map->desc.key_size);
+	key = scratch_key(&s, attr->key, a.map->desc.key_size);
 	if (IS_ERR(key)) {
 		err = PTR_ERR(key);
 		goto close;
 	}
 	value_size = bc_map_sys_value_size(a.map);
-	value = bc_temp_alloc(round_up(value_size, 8));
+	value = scratch_value(s.value, sizeof(s.value), value_size);
 	if (!value)
 		err = -ENOMEM;
-	else if (copy_from_user(value, bc_user_ptr(attr->value), value_size))
+	else if (bc_copy_in(value, bc_user_ptr(attr->value), value_size))
 		err = -EFAULT;
 	else if (a.map->ops->sys_update_file)
 		err = a.map->ops->sys_update_file(a.map, a.file, key, value, attr->flags);
 	else
 		err = bc_map_sys_update(a.map, key, value, attr->flags);
-	bc_kvfree(value);
-	bc_kvfree(key);
+	scratch_free(value, s.value);
+	scratch_free(key, s.key);
 close:
 	bc_map_close(&a);
 	return err;
@@ -221,18 +250,19 @@ close:
 int bc_cmd_map_delete_elem(union bpf_attr *attr, union bpf_attr __user *uattr, u32 size)
 {
 	struct bc_map_access a;
+	struct scratch s;
 	void *key;
 	int err;
 
 	err = bc_map_open(attr->map_fd, FMODE_WRITE, &a);
 	if (err)
 		return err;
-	key = bc_map_copy_key(attr->key, a.map->desc.key_size);
+	key = scratch_key(&s, attr->key, a.map->desc.key_size);
 	if (IS_ERR(key)) {
 		err = PTR_ERR(key);
 	} else {
 		err = bc_map_sys_delete(a.map, key);
-		bc_kvfree(key);
+		scratch_free(key, s.key);
 	}
 	bc_map_close(&a);
 	return err;
@@ -241,6 +271,7 @@ int bc_cmd_map_delete_elem(union bpf_attr *attr, union bpf_attr __user *uattr, u
 int bc_cmd_map_get_next_key(union bpf_attr *attr, union bpf_attr __user *uattr, u32 size)
 {
 	struct bc_map_access a;
+	struct scratch s;
 	void *key = NULL, *next;
 	u32 key_size;
 	int err;
@@ -250,23 +281,23 @@ int bc_cmd_map_get_next_key(union bpf_attr *attr, union bpf_attr __user *uattr, 
 		return err;
 	key_size = a.map->desc.key_size;
 	if (attr->key) {
-		key = bc_map_copy_key(attr->key, key_size);
+		key = scratch_key(&s, attr->key, key_size);
 		if (IS_ERR(key)) {
 			err = PTR_ERR(key);
 			goto close;
 		}
 	}
-	next = bc_temp_alloc(key_size);
+	next = scratch_value(s.value, sizeof(s.value), key_size);
 	if (!next)
 		err = -ENOMEM;
 	else if (!a.map->ops->sys_next_key)
 		err = -ENOTSUPP;
 	else
 		err = a.map->ops->sys_next_key(a.map, key, next);
-	if (!err && copy_to_user(bc_user_ptr(attr->next_key), next, key_size))
+	if (!err && bc_copy_out(bc_user_ptr(attr->next_key), next, key_size))
 		err = -EFAULT;
-	bc_kvfree(next);
-	bc_kvfree(key);
+	scratch_free(next, s.value);
+	scratch_free(key, s.key);
 close:
 	bc_map_close(&a);
 	return err;
@@ -275,6 +306,7 @@ close:
 int bc_cmd_map_lookup_and_delete_elem(union bpf_attr *attr, union bpf_attr __user *uattr, u32 size)
 {
 	struct bc_map_access a;
+	struct scratch s;
 	void *key, *value;
 	size_t value_size;
 	u32 type;
@@ -292,23 +324,23 @@ int bc_cmd_map_lookup_and_delete_elem(union bpf_attr *attr, union bpf_attr __use
 		err = check_lock_flag(a.map, attr->flags);
 	if (err)
 		goto close;
-	key = bc_map_copy_key(attr->key, a.map->desc.key_size);
+	key = scratch_key(&s, attr->key, a.map->desc.key_size);
 	if (IS_ERR(key)) {
 		err = PTR_ERR(key);
 		goto close;
 	}
 	value_size = bc_map_sys_value_size(a.map);
-	value = bc_temp_alloc(round_up(value_size, 8));
+	value = scratch_value(s.value, sizeof(s.value), value_size);
 	if (!value)
 		err = -ENOMEM;
 	else if (!a.map->ops->sys_lookup_and_delete)
 		err = -ENOTSUPP;
 	else
 		err = a.map->ops->sys_lookup_and_delete(a.map, key, value, attr->flags);
-	if (!err && copy_to_user(bc_user_ptr(attr->value), value, value_size))
+	if (!err && bc_copy_out(bc_user_ptr(attr->value), value, value_size))
 		err = -EFAULT;
-	bc_kvfree(value);
-	bc_kvfree(key);
+	scratch_free(value, s.value);
+	scratch_free(key, s.key);
 close:
 	bc_map_close(&a);
 	return err;

@@ -68,21 +68,30 @@ int bc_map_check_holes(const struct bc_map *map)
 	return 0;
 }
 
-void bc_map_copy_value(struct bc_map *map, void *dst, const void *src)
+static bool has_holes(const struct bc_map *map)
+{
+	return (map->desc.spin_lock_off & map->desc.timer_off) >= 0 || map->desc.kptr_cnt;
+}
+
+static void copy_around_holes(const struct bc_map *map, void *dst, const void *src)
 {
 	struct hole holes[MAX_HOLES];
 	int n = find_holes(map, holes), i;
 	u32 at = 0;
 
-	if (!n) {
-		bc_copy_words(dst, src, map->desc.value_size);
-		return;
-	}
 	for (i = 0; i < n; i++) {
 		memcpy(dst + at, src + at, holes[i].off - at);
 		at = holes[i].off + holes[i].len;
 	}
 	memcpy(dst + at, src + at, map->desc.value_size - at);
+}
+
+void bc_map_copy_value(struct bc_map *map, void *dst, const void *src)
+{
+	if (unlikely(has_holes(map)))
+		copy_around_holes(map, dst, src);
+	else
+		bc_copy_words(dst, src, map->desc.value_size);
 }
 
 void bc_map_copy_value_locked(struct bc_map *map, void *dst, const void *src, bool lock_src)
@@ -94,13 +103,19 @@ void bc_map_copy_value_locked(struct bc_map *map, void *dst, const void *src, bo
 	bc_value_unlock(lock);
 }
 
-void bc_map_init_value(struct bc_map *map, void *value)
+static void clear_holes(const struct bc_map *map, void *value)
 {
 	struct hole holes[MAX_HOLES];
 	int n = find_holes(map, holes), i;
 
 	for (i = 0; i < n; i++)
 		memset(value + holes[i].off, 0, holes[i].len);
+}
+
+void bc_map_init_value(struct bc_map *map, void *value)
+{
+	if (unlikely(has_holes(map)))
+		clear_holes(map, value);
 }
 
 void bc_map_clear_kptrs(struct bc_map *map, void *value)

@@ -23,6 +23,15 @@
 	     (cmd) > BPFCOMPAT_CMD_MAX ? BPFCOMPAT_CMD_MAX : (cmd), \
 	     (size) > BPFCOMPAT_SIZE_MAX ? BPFCOMPAT_SIZE_MAX : (size))
 
+/*
+ * The same, told by its direction, with an answer that no other file gives: BPFCOMPAT_SERVED + result, be that an errno or a
+ * descriptor. So the shim knows without asking first that its descriptor still is the driver's. Any other answer is the kernel's (an
+ * interrupted call), an older driver's, or another file's, which knows no request of this type.
+ */
+#define BPFCOMPAT_BPF_SERVED(cmd, size)	(BPFCOMPAT_BPF(cmd, size) & ~((__u32)_IOC_READ << _IOC_DIRSHIFT))
+#define BPFCOMPAT_SERVED		0x40000000
+#define BPFCOMPAT_SERVED_MIN		(BPFCOMPAT_SERVED - 4095)
+
 struct bpfcompat_version {
 	__u32 abi;		/* BPFCOMPAT_ABI of the module */
 	__u32 reserved;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Finds the module's device, and turns bpf(2) into an ioctl on it. The only state is the number of a descriptor, and
- * that number is never trusted: the program may have closed it and opened something else there.
+ * that number is never trusted: the program may have closed it and opened something else there. An answer to bpf(2) says
+ * by itself that it is the driver's; only where it does not, and before other requests, the descriptor is looked at.
  */
 #include "preload.h"
 
@@ -115,5 +116,20 @@ long shim_device_ioctl(unsigned long request, const void *arg)
 
 long shim_bpf(unsigned int cmd, const void *attr, unsigned int size)
 {
-	return shim_device_ioctl(BPFCOMPAT_BPF(cmd, size), attr);
+	unsigned long request = BPFCOMPAT_BPF_SERVED(cmd, size);
+	unsigned long long cached = __sync_fetch_and_add(&shim_cached, 0);
+	int fd = (int)(unsigned int)cached - 1;
+	unsigned int rdev;
+	long ret;
+
+	if (fd >= 0) {
+		ret = shim_raw3(SYS_ioctl, fd, request, attr);
+		if (ret >= BPFCOMPAT_SERVED_MIN)
+			return ret - BPFCOMPAT_SERVED;
+		/* The device's all the same: an interrupted call, or an older driver. It must not be made twice. */
+		if (!shim_is_device(fd, &rdev) && rdev == (unsigned int)(cached >> 32))
+			return ret;
+	}
+	ret = shim_device_ioctl(request, attr);
+	return ret >= BPFCOMPAT_SERVED_MIN ? ret - BPFCOMPAT_SERVED : ret;
 }

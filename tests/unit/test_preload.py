@@ -25,6 +25,7 @@ IOC_VERSION = 2 << 30 | 40 << 16 | 0xBE << 8 | 1
 IOC_SET_BPF = 1 << 30 | 8 << 16 | 0xBE << 8 | 2
 PERF_SET_BPF = 0x40042408
 DEVICE_RDEV = 0x0A39
+SERVED = 0x40000000
 
 Call = tuple[str, tuple[int, ...]]
 Kernel = Callable[..., int]
@@ -96,6 +97,8 @@ class Fake:
         self.limit = 1024
         self.answers: dict[str, Callable[..., int]] = {}
         self.bpf: list[tuple[int, int, int, int]] = []
+        self.result = 42
+        self.old = False  # a driver that does not mark its answers
 
     def new(self, kind: str, low: int = 3) -> int:
         fd = next(n for n in range(low, 1 << 20) if n not in self.fds)
@@ -139,7 +142,8 @@ class Fake:
             ctypes.c_uint32.from_address(arg).value = self.abi
             return 0
         self.bpf.append((fd, request >> 8 & 0xFF, request & 0xFF, request >> 16 & 0x3FFF))
-        return 42
+        served = SERVED if request >> 30 == 1 and not self.old else 0
+        return served + self.result
 
     def opened(self) -> int:
         return sum(name == "openat" for name, _ in self.calls)
@@ -234,7 +238,7 @@ def test_other_version_is_absent(shim: Shim) -> None:
 
 
 def test_fd_closed_and_reused(shim: Shim) -> None:
-    """The program may close our descriptor, and something else may take its number: that is never sent an ioctl."""
+    """The program may close our descriptor, and something else may take its number: what that answers is never believed."""
     shim.call("bpf", 0, 0x1000, 72)
     del shim.kernel.fds[1000]
     assert shim.call("bpf", 0, 0x1000, 72) == (42, 0)
@@ -243,6 +247,35 @@ def test_fd_closed_and_reused(shim: Shim) -> None:
     assert shim.kernel.bpf[-1][0] == 1001
     assert shim.kernel.fds == {1000: "file", 1001: "device"}
     assert shim.kernel.opened() == 3
+
+
+@pytest.mark.parametrize("answer", [0, 7, -errno.EINVAL, -errno.ENOENT, -errno.ENOTTY])
+def test_another_file_answers(shim: Shim, answer: int) -> None:
+    shim.call("bpf", 0, 0x1000, 72)
+    shim.kernel.fds[1000] = "file"
+    shim.kernel.answers["ioctl"] = lambda fd, *args: answer if fd == 1000 else shim.kernel.sys_ioctl(fd, *args)
+    assert shim.call("bpf", 1, 0x1000, 72) == (42, 0)
+    assert shim.kernel.bpf[-1] == (1001, 0xBF, 1, 72)
+
+
+def test_no_more_than_one_call(shim: Shim) -> None:
+    """Once the descriptor is there, bpf(2) is one system call, whatever comes of it."""
+    shim.call("bpf", 0, 0x1000, 72)
+    for result in (0, 42, -errno.ENOENT, -errno.EBADF, -errno.ENOTTY, -524, -4095):
+        shim.kernel.calls.clear()
+        shim.kernel.result = result
+        assert shim.call("bpf", 1, 0x1000, 72) == ((result, 0) if result >= 0 else (-1, -result))
+        assert [name for name, _ in shim.kernel.calls] == ["ioctl"]
+
+
+@pytest.mark.parametrize("result", [0, 42, -errno.EINVAL, -errno.EINTR])
+def test_unmarked_answer_of_the_device(shim: Shim, result: int) -> None:
+    """An older driver's, or the kernel's after an interruption: taken as it is, and not asked for again."""
+    shim.kernel.old = True
+    shim.kernel.result = result
+    for count in (1, 2):
+        assert shim.call("bpf", 1, 0x1000, 72) == ((result, 0) if result >= 0 else (-1, -result))
+        assert len(shim.kernel.bpf) == count
 
 
 def test_module_reloaded_with_another_number(shim: Shim) -> None:
