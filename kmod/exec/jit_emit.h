@@ -38,7 +38,7 @@ struct jit {
 	const struct bc_jit_env *env;
 	const struct bc_exec_prog *prog;
 	struct bc_jit_image *img;
-	u8 *out;		/* NULL while sizes are being settled */
+	u8 *out;		/* room for JIT_SLACK bytes more than there is code; NULL in the first pass */
 	u32 pos;
 	u8 *short_jump;		/* bit by instruction: its jump reaches in 8 bits */
 	bool settle;		/* no more jumps become short */
@@ -76,25 +76,31 @@ static inline int jit_reg(u8 reg)
 	return map[reg];
 }
 
-static inline void emit(struct jit *j, u8 byte)
+typedef u64 jit_word __attribute__((aligned(1), may_alias));
+
+/* @len bytes, the first in the lowest bits; what more is written is overwritten by what follows. */
+static inline void emit_bytes(struct jit *j, u64 bytes, u32 len)
 {
 	if (j->out)
-		j->out[j->pos] = byte;
-	j->pos++;
+		*(jit_word *)(j->out + j->pos) = bytes;
+	j->pos += len;
+}
+
+#define JIT_SLACK sizeof(jit_word)
+
+static inline void emit(struct jit *j, u8 byte)
+{
+	emit_bytes(j, byte, 1);
 }
 
 static inline void emit32(struct jit *j, u32 v)
 {
-	emit(j, v);
-	emit(j, v >> 8);
-	emit(j, v >> 16);
-	emit(j, v >> 24);
+	emit_bytes(j, v, 4);
 }
 
 static inline void emit64(struct jit *j, u64 v)
 {
-	emit32(j, (u32)v);
-	emit32(j, v >> 32);
+	emit_bytes(j, v, 8);
 }
 
 /* Flags of an operation, beside its opcode byte. */
@@ -115,27 +121,44 @@ static inline bool fits32(s64 v)
 	return v >= S32_MIN && v <= S32_MAX;
 }
 
-/* Prefixes and opcode. Byte registers 4 to 7 mean the old high halves unless there is a REX prefix. */
-static inline void x_opcode(struct jit *j, int flags, u8 op, int reg, int index, int base)
+/*
+ * Prefixes and opcode, followed by the @len bytes of @rest (2 at the most). Byte registers 4 to 7 mean the old high halves unless there is
+ * a REX prefix.
+ */
+static inline void x_opcode_and(struct jit *j, int flags, u8 op, int reg, int index, int base, u32 rest, u32 len)
 {
 	u8 rex = (flags & W ? 8 : 0) | (reg & 8) >> 1 | (index & 8) >> 2 | (base & 8) >> 3;
+	u64 bytes = op | (u64)rest << 8;
 
-	if (flags & LOCKED)
-		emit(j, 0xf0);
-	if (flags & O16)
-		emit(j, 0x66);
-	if (rex || (flags & B8 && reg >= 4) || (flags & B8RM && base >= 4))
-		emit(j, 0x40 | rex);
-	if (flags & X0F)
-		emit(j, 0x0f);
-	emit(j, op);
+	len++;
+	if (flags & X0F) {
+		bytes = bytes << 8 | 0x0f;
+		len++;
+	}
+	if (rex || (flags & B8 && reg >= 4) || (flags & B8RM && base >= 4)) {
+		bytes = bytes << 8 | 0x40 | rex;
+		len++;
+	}
+	if (flags & O16) {
+		bytes = bytes << 8 | 0x66;
+		len++;
+	}
+	if (flags & LOCKED) {
+		bytes = bytes << 8 | 0xf0;
+		len++;
+	}
+	emit_bytes(j, bytes, len);
+}
+
+static inline void x_opcode(struct jit *j, int flags, u8 op, int reg, int index, int base)
+{
+	x_opcode_and(j, flags, op, reg, index, base, 0, 0);
 }
 
 /* op with two registers, the second in the r/m field. */
 static inline void x_rr(struct jit *j, int flags, u8 op, int reg, int rm)
 {
-	x_opcode(j, flags, op, reg, 0, rm);
-	emit(j, 0xc0 | (reg & 7) << 3 | (rm & 7));
+	x_opcode_and(j, flags, op, reg, 0, rm, 0xc0 | (reg & 7) << 3 | (rm & 7), 1);
 }
 
 /* op with a register and memory at @base + @disp. */
@@ -168,11 +191,10 @@ static inline void x_rx(struct jit *j, int flags, u8 op, int reg, int base, int 
 /* op of the group 0x81/0x83 (add 0, or 1, and 4, sub 5, xor 6, cmp 7) with a constant. */
 static inline void x_ri(struct jit *j, int flags, int op, int rm, s32 imm)
 {
-	x_rr(j, flags, fits8(imm) ? 0x83 : 0x81, op, rm);
-	if (fits8(imm))
-		emit(j, imm);
-	else
-		emit32(j, imm);
+	bool small = fits8(imm);
+
+	x_rr(j, flags, small ? 0x83 : 0x81, op, rm);
+	emit_bytes(j, (u32)imm, small ? 1 : 4);
 }
 
 /* op with a register and a field of struct bc_jit_cpu; r9 is lost where that is not in gs. */

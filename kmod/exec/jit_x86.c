@@ -326,9 +326,10 @@ static int look_over(struct jit *j)
 
 /* ---- the whole ---- */
 
-static int settle_sizes(struct jit *j)
+/* Every pass but the first writes the code; where nothing has become shorter any more, that is what stays. */
+static int write_code(struct jit *j)
 {
-	u32 i, last = ~0u;
+	u32 i, last = 0;
 	int err;
 
 	for (i = 0; i <= j->prog->insn_cnt; i++)
@@ -336,31 +337,21 @@ static int settle_sizes(struct jit *j)
 	for (i = 0; i < MAX_PASSES + 3; i++) {
 		j->settle = i >= MAX_PASSES;
 		err = one_pass(j);
-		if (err || j->pos == last)
+		if (err)
 			return err;
+		if (j->failed)
+			return -ENOMEM;
+		if (j->out && j->pos == last) {
+			j->img->len = last;
+			return 0;
+		}
 		last = j->pos;
+		if (!j->out)
+			j->out = j->img->code = port_zalloc(last + JIT_SLACK);
+		if (!j->out)
+			return -ENOMEM;
 	}
 	return -E2BIG;
-}
-
-static int write_code(struct jit *j)
-{
-	u32 len = j->pos;
-	int err;
-
-	j->img->code = port_zalloc(len);
-	if (!j->img->code)
-		return -ENOMEM;
-	j->out = j->img->code;
-	err = one_pass(j);
-	if (err)
-		return err;
-	if (j->failed)
-		return -ENOMEM;
-	if (j->pos != len)
-		return -EINVAL;
-	j->img->len = len;
-	return 0;
 }
 
 int bc_jit_compile(const struct bc_jit_env *env, const struct bc_exec_prog *prog, struct bc_jit_image *img)
@@ -383,8 +374,6 @@ int bc_jit_compile(const struct bc_jit_env *env, const struct bc_exec_prog *prog
 	j->sub_at = port_zalloc(prog->insn_cnt * sizeof(*j->sub_at));
 	if (img->insn_off && img->sub_off && j->short_jump && j->subs && j->sub_at) {
 		err = look_over(j);
-		if (!err)
-			err = settle_sizes(j);
 		if (!err)
 			err = write_code(j);
 	}
