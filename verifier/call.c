@@ -44,6 +44,8 @@ static int call_global(struct bpf_verifier_env *env, u32 subprogno)
 		bc_log(env, "Func#%d is global and valid. Skipping.\n", subprogno);
 	bc_clear_caller_saved(env, f);
 	bc_reg_unknown(&f->regs[BPF_REG_0]);
+	if (env->subprogs[subprogno].moves_packet)
+		bc_forget_packets(env);
 	return 0;
 }
 

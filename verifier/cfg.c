@@ -285,6 +285,51 @@ int bc_check_cfg(struct bpf_verifier_env *env)
 	return err;
 }
 
+/* ---- who moves the packet ---- */
+
+static bool may_move_packet(const struct bpf_verifier_env *env, u32 idx)
+{
+	const struct bpf_insn *insn = &env->insns[idx];
+	const struct bc_func_proto *proto;
+
+	if (names_subprog(insn))
+		return env->subprogs[env->aux[idx].subprogno].moves_packet;
+	if (!is_call(insn) || insn->src_reg)
+		return false;
+	proto = bc_prog_func_proto(env, (u32)insn->imm);
+	return proto && (proto->changes_pkt_data || insn->imm == BPF_FUNC_tail_call);
+}
+
+/*
+ * A global function is not walked into where it is called, so what it does to the packet is found beforehand: what its instructions do, reached
+ * or not, and what those do that it calls or hands out as callbacks. Linux since 6.13 (CVE-2024-58098).
+ */
+int bc_find_packet_movers(struct bpf_verifier_env *env)
+{
+	bool again = false;
+	u32 i, sub;
+	int err;
+
+	for (sub = 1; sub < env->subprog_cnt; sub++)
+		again |= env->subprogs[sub].is_global;
+	while (again) {
+		err = port_poll();
+		if (err)
+			return err;
+		again = false;
+		for (sub = env->subprog_cnt; sub-- > 0;) {
+			struct bpf_subprog_info *s = &env->subprogs[sub];
+
+			for (i = s->start; !s->moves_packet && i < s[1].start; i++) {
+				s->moves_packet = may_move_packet(env, i);
+				again |= s->moves_packet;
+				i += is_ldimm64(&env->insns[i]);
+			}
+		}
+	}
+	return 0;
+}
+
 /* ---- stack depth ---- */
 
 static u32 frame_bytes(const struct bpf_subprog_info *sub)

@@ -134,8 +134,9 @@ static void print_ld(struct bpf_verifier_env *env, u32 idx)
 		bc_log(env, "(%02x) r0 = *(%s *)skb[r%d + %d]\n", insn->code, size, insn->src_reg, insn->imm);
 	} else if (insn->code == (BPF_LD | BPF_IMM | BPF_DW)) {
 		imm = (u64)(u32)insn[1].imm << 32 | (u32)insn->imm;
+		/* an address is nobody's business; Linux, too, prints 0 where it hides one (CVE-2017-9150) */
 		if (insn->src_reg && insn->src_reg != BPF_PSEUDO_FUNC)
-			imm = env->aux[idx].value;
+			imm = 0;
 		bc_log(env, "(%02x) r%d = 0x%llx\n", insn->code, insn->dst_reg, imm);
 	} else {
 		bc_log(env, "BUG_ld_%02x\n", insn->code);

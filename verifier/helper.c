@@ -89,7 +89,7 @@ int bc_ref_release(struct bpf_verifier_env *env, u32 ref_obj_id)
 	return 0;
 }
 
-static void forget_packets(struct bpf_verifier_env *env)
+void bc_forget_packets(struct bpf_verifier_env *env)
 {
 	struct bpf_reg_state *reg;
 	u32 pos = 0;
@@ -436,7 +436,10 @@ int bc_check_helper_call(struct bpf_verifier_env *env, const struct bpf_insn *in
 		err = get_func_ip(env);
 	if (!err && meta.proto->changes_pkt_data) {
 		env->changes_pkt_data = true;
-		forget_packets(env);
+		bc_forget_packets(env);
+	} else if (!err && meta.func_id == BPF_FUNC_tail_call && env->cur->curframe) {
+		/* the other program may move the packet, and comes back to this function's caller */
+		bc_forget_packets(env);
 	}
 	return err;
 }

@@ -309,6 +309,7 @@ struct bpf_subprog_info {
 	bool is_callback;	/* sync or async */
 	bool is_async_cb;
 	bool is_global;
+	bool moves_packet;	/* it, or what it calls, may move or free the packet (global functions) */
 	bool unreliable;	/* its BTF does not describe its arguments */
 	bool reached;		/* some path entered it (fix-up drops those that are not) */
 };
@@ -570,6 +571,7 @@ int bc_check_map_func(struct bpf_verifier_env *env, const struct bc_map_desc *ma
 int bc_check_ref_leak(struct bpf_verifier_env *env);
 int bc_ref_release(struct bpf_verifier_env *env, u32 ref_obj_id);
 bool bc_helper_calls_back(s32 func_id);
+void bc_forget_packets(struct bpf_verifier_env *env);	/* pointers to packets are numbers from here on */
 int bc_check_snprintf(struct bpf_verifier_env *env);
 
 int bc_check_call(struct bpf_verifier_env *env, const struct bpf_insn *insn);
@@ -621,6 +623,7 @@ int bc_find_subprog(const struct bpf_verifier_env *env, u32 insn_idx);	/* -ENOEN
 int bc_add_subprogs(struct bpf_verifier_env *env);
 int bc_check_subprogs(struct bpf_verifier_env *env);
 int bc_check_cfg(struct bpf_verifier_env *env);
+int bc_find_packet_movers(struct bpf_verifier_env *env);
 int bc_check_stack_depth(struct bpf_verifier_env *env);
 int bc_resolve_ldimm64(struct bpf_verifier_env *env);
 int bc_check_btf_info(struct bpf_verifier_env *env);

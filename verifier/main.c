@@ -101,6 +101,8 @@ static int run_checks(struct bpf_verifier_env *env)
 	if (!err)
 		err = bc_check_cfg(env);
 	if (!err)
+		err = bc_find_packet_movers(env);
+	if (!err)
 		err = walk_all(env);
 	if (!err)
 		err = bc_check_stack_depth(env);
