@@ -141,23 +141,57 @@ static int set_callback_args(struct bpf_verifier_env *env, const struct bpf_call
 	}
 }
 
+/* Rounds of a callback that are walked with the numbers as they are, if something depends on them; and rounds at all. */
+#define EXACT_ROUNDS	64
+#define MAX_ROUNDS	256
+
+/*
+ * bpf_loop() calls as often as its first argument says, at most; once is always walked, for a callback that is named must be verified.
+ * *more: may it call once more?
+ */
+static int count_loop(struct bpf_verifier_env *env, struct bpf_func_state *f, bool *more)
+{
+	u64 limit = f->regs[BPF_REG_1].v.umax32;
+	int err;
+
+	*more = true;
+	if (limit > MAX_ROUNDS)
+		return 0;
+	err = bc_mark_precise(env, BPF_REG_1);
+	if (err)
+		return err;
+	*more = f->callback_depth < max_t(u64, limit, 1);
+	f->callback_depth++;
+	return 0;
+}
+
 /*
  * The helper may call the callback any number of times. The current path goes on as if it did not; another one, put off till later,
  * enters the callback, and comes back to this very instruction.
  */
 int bc_push_callback(struct bpf_verifier_env *env, const struct bpf_call_meta *meta)
 {
+	struct bpf_func_state *f = bc_cur_func(env), *callee;
 	struct bpf_verifier_state *st;
-	struct bpf_func_state *callee;
+	bool more = true;
 	int err;
 
 	if (env->subprogs[meta->subprogno].is_global) {
 		bc_log(env, "callback function not static\n");
 		return -EINVAL;
 	}
+	err = meta->func_id == BPF_FUNC_loop ? count_loop(env, f, &more) : 0;
+	if (err)
+		return err;
+	if (!more) {
+		f->callback_depth = 0;
+		return 0;
+	}
 	st = bc_branch_push(env, env->subprogs[meta->subprogno].start, env->insn_idx);
 	if (!st)
 		return -EFAULT;
+	f->callback_depth = 0;
+	st->rounds++;
 	callee = add_frame(env, st, meta->subprogno, &err);
 	if (!callee)
 		return err;
@@ -180,10 +214,6 @@ static bool same_value(const struct bpf_scalar *a, const struct bpf_scalar *b)
 {
 	return bc_scalar_within(a, b) && bc_scalar_within(b, a);
 }
-
-/* Rounds of a callback that are walked with the numbers as they are, if something depends on them; and rounds at all. */
-#define EXACT_ROUNDS	64
-#define MAX_ROUNDS	256
 
 static void widen(const struct bpf_reg_state *old, struct bpf_reg_state *cur, bool all)
 {

@@ -212,6 +212,7 @@ struct bpf_func_state {
 	bool in_callback_fn;
 	bool in_async_callback_fn;
 	struct tnum callback_ret_range;
+	u32 callback_depth;		/* calls so far of the callback of the bpf_loop() at work in this frame, where their number is bounded */
 
 	/* owned arrays: state.c */
 	u32 ref_cnt;
@@ -241,6 +242,7 @@ struct bpf_verifier_state {
 	u32 branches;		/* continuations not yet explored to their end; more than 0 on the current path: a loop */
 	u32 curframe;
 	u32 insn_idx;
+	u32 rounds;		/* callbacks entered on the way here */
 	u32 active_spin_lock;	/* id of the lock's map value; 0: none held */
 	u32 first_insn_idx, last_insn_idx;
 	struct bpf_jmp_step *jmps;	/* jumps from first to last, for walking back */

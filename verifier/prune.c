@@ -129,6 +129,9 @@ static bool frame_covers(struct bpf_verifier_env *env, const struct bpf_func_sta
 {
 	u32 i;
 
+	/* fewer calls left than there were on the way that was walked */
+	if (old->callback_depth > cur->callback_depth)
+		return false;
 	for (i = 0; i < BPF_REG_10; i++)
 		if ((exact || (old->live.reg_read >> i & 1)) && !reg_covers(env, &old->regs[i], &cur->regs[i], exact))
 			return false;
@@ -166,12 +169,12 @@ static bool state_covers(struct bpf_verifier_env *env, const struct bpf_verifier
 	return true;
 }
 
-/* The registers are the very same: a circle, unless memory differs. */
+/* The registers are the very same: a circle, unless memory differs. The next call of a callback is none, for the helper ends it. */
 static bool may_circle(const struct bpf_verifier_state *old, const struct bpf_verifier_state *cur)
 {
 	u32 i;
 
-	if (old->curframe != cur->curframe)
+	if (old->curframe != cur->curframe || old->rounds != cur->rounds)
 		return false;
 	for (i = 0; i < MAX_BPF_REG; i++)
 		if (!same_reg(&old->frame[old->curframe]->regs[i], &cur->frame[cur->curframe]->regs[i]))

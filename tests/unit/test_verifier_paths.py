@@ -107,10 +107,10 @@ def test_a_callback_that_keeps_within_its_bounds_is_accepted() -> None:
     assert verdict.stats["verified_insns"] < 2000
 
 
-def on_context(first: Item, *callback: Item) -> tuple[Item, ...]:
+def on_context(first: Item, *callback: Item, rounds: int = 1000) -> tuple[Item, ...]:
     """@first stores something at fp-8, whose address a callback gets."""
     return (
-        *VALUE, first, a.mov_imm(R1, 100), a.ld_func(R2, "callback"), a.mov(R3, R10), a.add_imm(R3, -8),
+        *VALUE, first, a.mov_imm(R1, rounds), a.ld_func(R2, "callback"), a.mov(R3, R10), a.add_imm(R3, -8),
         a.mov_imm(R4, 0), a.call(LOOP), *OUT, "callback", *callback, *OUT,
     )
 
@@ -122,6 +122,19 @@ def test_a_callback_without_end_is_refused_soon() -> None:
     verdict = load(*program, log_level=0)
     assert verdict.error == "E2BIG"
     assert verdict.stats["verified_insns"] < 10000
+
+
+def test_a_callback_is_called_as_often_as_the_program_says() -> None:
+    # each round moves a pointer on by one, in a value of 48 bytes, and reads there
+    def program(rounds: int) -> tuple[Item, ...]:
+        step = (a.ldx(8, R1, R2), a.ldx(1, R3, R1), a.add_imm(R1, 1), a.stx(8, R2, 0, R1))
+        return on_context(a.stx(8, R10, -8, R0), *step, rounds=rounds)
+
+    assert load(*program(48)).ok, load(*program(48)).log
+    assert "invalid access to map value" in load(*program(49)).log
+    # none at all: the callback is verified nevertheless
+    assert load(*program(0)).ok, load(*program(0)).log
+    assert not load(*on_context(a.stx(8, R10, -8, R0), a.ldx(8, R0, R9), rounds=0)).ok
 
 
 def test_no_tail_call_out_of_a_callback() -> None:
