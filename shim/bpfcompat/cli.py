@@ -12,6 +12,7 @@ USAGE = """usage: bpfcompat COMMAND ...
   btf make VMLINUX [-o FILE]      make BTF of a kernel's image with debug information (anywhere; needs pahole)
   btf load [FILE]                 hand the running kernel's BTF to the module
   btf show FILE                   what a BTF file holds
+  check FILE.o [--btf FILE] ...   verify the programs of an object file, in user space
   exec [--engine interp|jit] ...  run one program, in hexadecimal on standard input, in user space
 
 `bpfcompat COMMAND --help` tells more. Exit status of `run`: the command's own; 127: not found; 126: cannot be started.
@@ -48,6 +49,10 @@ def main(argv: Optional[List[str]] = None) -> int:
         from bpfcompat.btf import main as btf
 
         return btf(rest)
+    if command == "check":
+        from bpfcompat.check import main as check
+
+        return check(rest)
     if command == "exec":
         from bpfcompat.exec import main as execute
 

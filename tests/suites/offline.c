@@ -175,6 +175,8 @@ static long info(const union bpf_attr *attr)
 	struct bpf_prog_info *out = P(attr->info.info);
 	u32 cnt;
 
+	if (!bcu_prog_of_fd(world, attr->info.bpf_fd))
+		return -EINVAL;
 	cnt = bcu_prog_insns(world, attr->info.bpf_fd, P(out->xlated_prog_insns),
 			     out->xlated_prog_insns ? out->xlated_prog_len / sizeof(struct bpf_insn) : 0);
 	out->xlated_prog_len = cnt * sizeof(struct bpf_insn);
@@ -190,6 +192,10 @@ static long command(long cmd, union bpf_attr *attr)
 		return map_update(attr);
 	case BPF_BTF_LOAD:
 		return btf_load(attr);
+	case BPF_MAP_FREEZE:
+		return bcu_map_freeze(world, attr->map_fd);
+	case BPF_BTF_GET_NEXT_ID:
+		return -ENOENT;			/* no modules' */
 	case BPF_PROG_LOAD:
 		return prog_load(attr);
 	case BPF_PROG_TEST_RUN:

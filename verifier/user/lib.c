@@ -448,6 +448,9 @@ int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *sta
 	bcu_watch_begin(p, l);
 	err = bc_verify(&args, &p->v);
 	bcu_watch_end();
+	stats->verified_insns = p->v.verified_insns;
+	stats->total_states = p->v.total_states;
+	stats->peak_states = p->v.peak_states;
 	if (err) {
 		bcu_free_prog(w, p);
 		return err;
@@ -455,9 +458,6 @@ int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *sta
 	set_exec(p, l->prog_type);
 	stats->insn_cnt = p->v.insn_cnt;
 	stats->subprog_cnt = p->v.subprog_cnt;
-	stats->verified_insns = p->v.verified_insns;
-	stats->total_states = p->v.total_states;
-	stats->peak_states = p->v.peak_states;
 	stats->states_recorded = p->state_cnt;
 	err = new_object(w, BCU_PROG, p);
 	if (err < 0)

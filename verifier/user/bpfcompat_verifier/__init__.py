@@ -85,6 +85,14 @@ class World:
     def freeze(self, fd: int) -> None:
         lib.bcu_map_freeze(self._world, fd)
 
+    def set_inner(self, fd: int, inner: int) -> None:
+        """Gives a map of maps its template."""
+        lib.bcu_map_set_inner(self._world, fd, inner)
+
+    def allow_all_helpers(self) -> None:
+        """Programs may call helpers that are not here; such do not run."""
+        lib.bcu_allow_all_helpers(self._world)
+
     def lookup(self, fd: int, key: bytes, size: int) -> bytes | None:
         """The first @size bytes of a value."""
         found = lib.bcu_map_lookup(self._world, fd, key)
