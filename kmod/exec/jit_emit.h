@@ -46,7 +46,7 @@ struct jit {
 	u16 *sub_at;		/* by instruction: 1 + the subprogram that starts there */
 	struct jit_sub *sub;	/* being translated */
 	u64 noise;		/* for blinding */
-	bool failed;		/* no memory for a relocation; a jump that does not reach */
+	bool failed;		/* in this pass: no memory for a relocation; a jump that does not reach */
 };
 
 /* jit_alu.c, jit_mem.c: false for an instruction that is none */

@@ -218,6 +218,7 @@ static int one_pass(struct jit *j)
 	j->pos = 0;
 	j->noise = j->env->seed;
 	j->sub = NULL;
+	j->failed = false;
 	img->reloc_cnt = 0;
 	for (i = 0; i < j->prog->insn_cnt; i++) {
 		if (j->sub_at[i]) {
@@ -326,7 +327,10 @@ static int look_over(struct jit *j)
 
 /* ---- the whole ---- */
 
-/* Every pass but the first writes the code; where nothing has become shorter any more, that is what stays. */
+/*
+ * Every pass but the first writes the code; where nothing has become shorter any more, that is what stays. Only there a jump that does not reach
+ * is a failure: before, its place is of this pass and its target still of the one before.
+ */
 static int write_code(struct jit *j)
 {
 	u32 i, last = 0;
@@ -339,11 +343,9 @@ static int write_code(struct jit *j)
 		err = one_pass(j);
 		if (err)
 			return err;
-		if (j->failed)
-			return -ENOMEM;
 		if (j->out && j->pos == last) {
 			j->img->len = last;
-			return 0;
+			return j->failed ? -ENOMEM : 0;
 		}
 		last = j->pos;
 		if (!j->out)
