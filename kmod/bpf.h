@@ -178,6 +178,7 @@ struct bc_prog {
 	struct bc_jit_image jit;	/* offsets in the generated code, */
 	void *jit_memory;		/* which is here; NULL: interpreted */
 	size_t jit_size;		/* bytes in whole pages */
+	struct compat_ksym **jit_symbols;	/* by subprogram, each may be NULL */
 };
 
 struct bc_prog *bc_prog_get_fd(u32 fd);	/* as bc_map_get_fd */

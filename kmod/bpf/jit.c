@@ -167,6 +167,7 @@ void bc_jit_free(struct bc_prog *prog)
 {
 	if (!prog->jit_memory)
 		return;
+	bc_jit_symbols_del(prog);
 	compat_jit_free(prog->jit_memory, prog->jit_size);
 	bc_memory_uncharge(&prog->obj, prog->jit_size);
 	bc_jit_image_free(&prog->jit);

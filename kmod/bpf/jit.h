@@ -15,6 +15,9 @@ int bc_jit_init(void);
 /* Generates @prog's code. A program that gets none runs in the interpreter. */
 void bc_jit_prog(struct bc_prog *prog);
 void bc_jit_free(struct bc_prog *prog);
+/* Names in the kernel's symbol table, from when the program is complete; jit_symbols.c */
+void bc_jit_symbols_add(struct bc_prog *prog);
+void bc_jit_symbols_del(struct bc_prog *prog);
 int bc_jit_fill_info(const struct bc_prog *prog, struct bpf_prog_info *info);
 
 #endif

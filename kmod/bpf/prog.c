@@ -419,6 +419,7 @@ BC_COMMAND(prog_load)
 	err = bc_object_publish(&prog->obj);
 	if (err)
 		goto fail;
+	bc_jit_symbols_add(prog);
 	port_free(insns);
 	return bc_object_fd(&prog->obj, O_RDWR);
 fail:

@@ -24,5 +24,7 @@ int bc_prog_calc_tag(const struct bpf_insn *insns, u32 cnt, u8 tag[BPF_TAG_SIZE]
 
 /* prog_info.c */
 int bc_prog_fill_info(struct bc_prog *prog, struct bpf_prog_info *info);
+/* Of each subprogram: Linux makes it of that one's instructions. 0 or -ENOMEM. */
+int bc_prog_sub_tags(const struct bc_prog *prog, u8 (*tags)[BPF_TAG_SIZE]);
 
 #endif

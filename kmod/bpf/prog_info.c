@@ -41,6 +41,33 @@ static bool record_size_ok(u32 cnt, u32 given, u32 ours)
 	return (!cnt && !given) || given == ours;
 }
 
+static u32 sub_at(const struct bc_verified *v, u32 insn)
+{
+	u32 i;
+
+	for (i = 0; i < v->subprog_cnt && v->subprogs[i].start != insn; i++)
+		;
+	return i;
+}
+
+/* Where code was generated, Linux tells a call's distance in off and the subprogram's number, by which jited_ksyms has its address, in imm. */
+static void print_call(const struct bc_prog *prog, struct bpf_insn *insn, u32 at)
+{
+	if (!prog->exec.jit_entry)
+		return;
+	insn->off = insn->imm;
+	insn->imm = sub_at(&prog->v, at + 1 + insn->imm);
+}
+
+/* Of a callback the distance comes first, then the number. */
+static void print_callback(const struct bc_prog *prog, struct bpf_insn *pair, u32 at)
+{
+	u32 number = pair[0].imm;
+
+	pair[0].imm = prog->v.subprogs[number].start - at - 1;
+	pair[1].imm = number;
+}
+
 /* Instructions as others may see them: ids in place of addresses. */
 static struct bpf_insn *printable_insns(const struct bc_prog *prog)
 {
@@ -54,7 +81,13 @@ static struct bpf_insn *printable_insns(const struct bc_prog *prog)
 	for (i = 0; i + 1 < v->insn_cnt; i++) {
 		const struct bc_insn_aux *aux = &v->aux[i];
 
-		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW) || !(aux->map_ptr || aux->map_value))
+		if (insns[i].code == (BPF_JMP | BPF_CALL) && insns[i].src_reg == BPF_PSEUDO_CALL)
+			print_call(prog, &insns[i], i);
+		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW))
+			continue;
+		if (aux->func_ptr)
+			print_callback(prog, &insns[i], i);
+		if (!aux->map_ptr && !aux->map_value)
 			continue;
 		insns[i].src_reg = aux->map_ptr ? BPF_PSEUDO_MAP_FD : BPF_PSEUDO_MAP_VALUE;
 		insns[i].imm = aux->used_map < v->used_map_cnt ? bc_map_of(v->used_maps[aux->used_map])->obj.id : 0;
@@ -81,27 +114,32 @@ static int fill_insns(const struct bc_prog *prog, struct bpf_prog_info *info)
 	return err;
 }
 
-/* Linux has one for each subprogram, and makes it of that one's instructions. */
+int bc_prog_sub_tags(const struct bc_prog *prog, u8 (*tags)[BPF_TAG_SIZE])
+{
+	const struct bc_verified *v = &prog->v;
+	struct bpf_insn *insns = printable_insns(prog);
+	int err = insns ? 0 : -ENOMEM;
+	u32 i;
+
+	for (i = 0; i < v->subprog_cnt && !err; i++)
+		err = bc_prog_calc_tag(insns + v->subprogs[i].start, v->subprogs[i].len, tags[i]);
+	port_free(insns);
+	return err;
+}
+
 static int fill_tags(const struct bc_prog *prog, struct bpf_prog_info *info)
 {
 	const struct bc_verified *v = &prog->v;
-	struct bpf_insn *insns;
 	u8 (*tags)[BPF_TAG_SIZE];
-	int err = 0;
-	u32 i;
+	int err;
 
 	if (v->subprog_cnt == 1 || !info->nr_prog_tags)
 		return copy_array(info->prog_tags, &info->nr_prog_tags, prog->tag, v->subprog_cnt, sizeof(prog->tag));
-	insns = printable_insns(prog);
 	tags = port_zalloc(v->subprog_cnt * sizeof(*tags));
-	if (!insns || !tags)
-		err = -ENOMEM;
-	for (i = 0; i < v->subprog_cnt && !err; i++)
-		err = bc_prog_calc_tag(insns + v->subprogs[i].start, v->subprogs[i].len, tags[i]);
+	err = tags ? bc_prog_sub_tags(prog, tags) : -ENOMEM;
 	if (!err)
 		err = copy_array(info->prog_tags, &info->nr_prog_tags, tags, v->subprog_cnt, sizeof(*tags));
 	port_free(tags);
-	port_free(insns);
 	return err;
 }
 

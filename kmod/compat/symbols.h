@@ -19,6 +19,9 @@
 	FN(int, set_memory_rw, (unsigned long addr, int pages), "generated code") \
 	FN(int, set_memory_x, (unsigned long addr, int pages), "generated code") \
 	FN(int, set_memory_nx, (unsigned long addr, int pages), "generated code") \
+	QUIET_FN(void, bpf_ksym_add, (struct bpf_ksym *ksym), "names of generated code") \
+	QUIET_FN(void, bpf_ksym_del, (struct bpf_ksym *ksym), "names of generated code") \
+	QUIET_FN(void, perf_event_ksymbol, (u16 type, u64 addr, u32 len, bool unregister, const char *name), "names of generated code in perf") \
 	BC_ATTACH_SYMBOLS(FN, QUIET_FN, DATA, QUIET_DATA) \
 	QUIET_FN(int, get_securelevel, (void), "detecting RHEL's securelevel") \
 	QUIET_FN(bool, ns_match, (const struct ns_common *ns, dev_t dev, ino_t ino), "bpf_get_ns_current_pid_tgid") \
@@ -32,6 +35,7 @@
 	QUIET_DATA(char, __stop_BTF, "the kernel's own BTF") \
 	QUIET_DATA(char, __stop_notes, "the kernel's build id")
 
+struct bpf_ksym;
 struct ns_common;
 struct stack_trace;
 
