@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The command line: `python3 -m vm list|run|shell|build|build-debug`."""
+"""The command line: `python3 -m vm list|run|shell|build|build-debug|fetch`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import threading
 import tty
 
 from vm.debug_kernel import build_debug
-from vm.kernels import find_kernel, list_kernels, missing_families, trees_dir
+from vm.fetch import fetch
+from vm.kernels import find_kernel, list_extra, list_kernels, missing_families, trees_dir
 from vm.machine import VM, GateError, VMError
 from vm.module import BuildError, build_module
 
@@ -38,6 +39,8 @@ def _list() -> int:
             print(f"    lacks: {', '.join(kernel.lacks)}{verdict}")
         if not kernel.can_build:
             print(f"    no build files for modules at {kernel.build}")
+    for kernel in list_extra():
+        print(f"{kernel.name:24} {kernel.release:24} unpacked, to compare with by name: no test runs on it by itself")
     if not kernels:
         print("no kernel found: run `make setup`")
     for family in missing_families(kernels):
@@ -129,6 +132,11 @@ def _build(args: argparse.Namespace) -> int:
     return 0
 
 
+def _fetch(args: argparse.Namespace) -> int:
+    print(fetch(args.series).image)
+    return 0
+
+
 def _build_debug(args: argparse.Namespace) -> int:
     print(build_debug(args.jobs).build)
     return 0
@@ -143,6 +151,8 @@ def main() -> int:
     build.add_argument("make", nargs="*", help="arguments for make, such as CC=gcc-11")
     debug = commands.add_parser("build-debug", help="build, once, a Linux 6.1 without bpf(2) and with checkers on")
     debug.add_argument("-j", "--jobs", type=int, default=2)
+    get = commands.add_parser("fetch", help="get another of the distribution's kernels, to compare with natively")
+    get.add_argument("series", nargs="?", default="6.12", help="such as 6.12, of which there is a package linux-image-6.12-amd64")
     for name, text in (("run", "boot, run a command, end with its status"), ("shell", "boot, and give a shell")):
         sub = commands.add_parser(name, help=text, epilog=EPILOG)
         sub.add_argument("-k", "--kernel", help="a name from `list`, or the path of a built tree")
@@ -161,7 +171,8 @@ def main() -> int:
             sub.add_argument("cmd", nargs="+", metavar="CMD")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    actions = {"list": lambda _: _list(), "build": _build, "build-debug": _build_debug, "run": _run, "shell": _shell}
+    actions = {"list": lambda _: _list(), "run": _run, "shell": _shell}
+    actions |= {"build": _build, "build-debug": _build_debug, "fetch": _fetch}
     try:
         return actions[args.command](args)
     except (BuildError, LookupError, VMError, OSError, RuntimeError) as error:
