@@ -10,6 +10,7 @@ from typing import Any, List
 
 PACKET_TYPES = {"socket_filter": 1, "sched_cls": 3, "sched_act": 4, "xdp": 6, "cgroup_skb": 8}
 LONGEST_CONTEXT = 2048
+LD_IMM64, CALL, EXIT = 0x18, 0x85, 0x95
 TYPES = dict(PACKET_TYPES, kprobe=2, tracepoint=5, perf_event=7, raw_tracepoint=17)
 
 
@@ -36,6 +37,22 @@ def program(text: str, memory: bytes) -> bytes:
     return struct.pack("<BBhIBBhI", 0x18, 2, 0, len(memory), 0, 0, 0, 0) + code
 
 
+def check_paths(code: bytes) -> None:
+    """What neither engine looks at, since a verifier has: jumps lead to instructions, and the program has an end."""
+    insns = list(struct.iter_unpack("<BBhi", code))
+    inner = {at + 1 for at, insn in enumerate(insns) if insn[0] == LD_IMM64}
+    inner = {at for at in inner if at - 1 not in inner}
+    for at, (opcode, _, off, imm) in enumerate(insns):
+        if at in inner or opcode & 7 not in (5, 6) or opcode in (CALL, EXIT):
+            continue
+        to = at + 1 + (imm if opcode == 0x06 else off)
+        if not 0 <= to < len(insns) or to in inner:
+            # One instruction of ours comes before the program's, and has two slots.
+            raise ValueError("instruction {}: a jump to {}, which is none".format(at - 2, to - 2))
+    if len(insns) - 1 in inner or insns[-1][0] not in (EXIT, 0x05, 0x06):
+        raise ValueError("the last instruction is neither an exit nor a jump")
+
+
 def main(argv: List[str]) -> int:
     about = "Runs the program on standard input, in hexadecimal, and prints r0."
     parser = argparse.ArgumentParser(prog="bpfcompat exec", description=about)
@@ -47,6 +64,8 @@ def main(argv: List[str]) -> int:
     options = parser.parse_args(argv)
     try:
         code = program(sys.stdin.read(), options.memory)
+        if options.no_verify:
+            check_paths(code)
     except ValueError as error:
         sys.stderr.write("bpfcompat exec: {}\n".format(error))
         return 2
@@ -61,6 +80,9 @@ def main(argv: List[str]) -> int:
     with package.World() as world:
         if options.no_verify:
             fd = world.raw(code, TYPES["tracepoint"])
+            if not world.code(fd):
+                sys.stderr.write("bpfcompat exec: an instruction or a helper that is none\n")
+                return 2
         else:
             verdict = world.load(code, TYPES[options.type])
             if not verdict.ok:

@@ -149,3 +149,22 @@ def test_exec_refuses() -> None:
     assert "EACCES" in refused.stderr
     assert execute("zz").returncode == 2
     assert execute("b700").returncode == 2
+
+
+@pytest.mark.parametrize("engine", ["interp", "jit"])
+@pytest.mark.parametrize(
+    ("program", "complaint"),
+    [
+        ("ff00000000000000 9500000000000000", "an instruction or a helper that is none"),
+        ("850000000f270000 9500000000000000", "an instruction or a helper that is none"),
+        ("0500100000000000 9500000000000000", "instruction 0: a jump to 17, which is none"),
+        ("05000100 00000000 1800000001000000 0000000000000000 9500000000000000", "instruction 0: a jump to 2, which is none"),
+        ("b700000000000000", "the last instruction is neither an exit nor a jump"),
+    ],
+)
+def test_exec_of_what_is_no_program(engine: str, program: str, complaint: str) -> None:
+    """A message and a status, not a crash or an answer, though nothing verifies it."""
+    done = execute(program, "--engine", engine, "--no-verify")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
