@@ -37,6 +37,7 @@ void bc_btf_free(struct bc_btf *btf);
 
 const struct btf_type *bc_btf_type(const struct bc_btf *btf, u32 id);		/* NULL past the end */
 const char *bc_btf_name(const struct bc_btf *btf, u32 name_off);		/* "" when anonymous or bad */
+const char *bc_btf_kind_name(const struct btf_type *t);				/* of its kind, as Linux prints it */
 /* Type id of that kind and name, or -ENOENT. */
 s32 bc_btf_find(const struct bc_btf *btf, const char *name, u32 kind);
 /* Follows typedef and the modifiers; *id is updated. */

@@ -7,15 +7,6 @@
 
 /* ---- messages ---- */
 
-static const char *const kind_names[NR_BTF_KINDS] = {
-	[BTF_KIND_UNKN] = "UNKNOWN", [BTF_KIND_INT] = "INT", [BTF_KIND_PTR] = "PTR", [BTF_KIND_ARRAY] = "ARRAY",
-	[BTF_KIND_STRUCT] = "STRUCT", [BTF_KIND_UNION] = "UNION", [BTF_KIND_ENUM] = "ENUM", [BTF_KIND_FWD] = "FWD",
-	[BTF_KIND_TYPEDEF] = "TYPEDEF", [BTF_KIND_VOLATILE] = "VOLATILE", [BTF_KIND_CONST] = "CONST",
-	[BTF_KIND_RESTRICT] = "RESTRICT", [BTF_KIND_FUNC] = "FUNC", [BTF_KIND_FUNC_PROTO] = "FUNC_PROTO", [BTF_KIND_VAR] = "VAR",
-	[BTF_KIND_DATASEC] = "DATASEC", [BTF_KIND_FLOAT] = "FLOAT", [BTF_KIND_DECL_TAG] = "DECL_TAG",
-	[BTF_KIND_TYPE_TAG] = "TYPE_TAG", [BTF_KIND_ENUM64] = "ENUM64",
-};
-
 static void vsay(struct bc_btf_check *c, const char *fmt, va_list ap)
 {
 	if (c->log)
@@ -127,7 +118,7 @@ static void say_details(struct bc_btf_check *c, const struct btf_type *t)
 /* "[id] KIND name details message". */
 static void say_type(struct bc_btf_check *c, const struct btf_type *t, bool details)
 {
-	say(c, "[%u] %s %s%s", c->log_id, kind_names[bt_kind(t)], name_of(c, t->name_off), details ? " " : "");
+	say(c, "[%u] %s %s%s", c->log_id, bc_btf_kind_name(t), name_of(c, t->name_off), details ? " " : "");
 	if (details)
 		say_details(c, t);
 }

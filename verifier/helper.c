@@ -57,20 +57,18 @@ static bool casts(s32 func_id)
 
 int bc_check_ref_leak(struct bpf_verifier_env *env)
 {
-	struct bpf_func_state *f = bc_cur_func(env);
-	bool leak = false;
-	u32 i;
+	const struct bpf_func_state *f = bc_cur_func(env);
+	u32 i, owed = 0;
 
-	/* a function hands what it holds back to its caller; a callback has none to hand it to */
-	if (f->frameno && !f->in_callback_fn)
-		return 0;
 	for (i = 0; i < f->ref_cnt; i++) {
-		if (f->in_callback_fn && f->refs[i].callback_frame != f->frameno)
-			continue;
-		bc_log(env, "Unreleased reference id=%d alloc_insn=%d\n", f->refs[i].id, f->refs[i].insn_idx);
-		leak = true;
+		/* a function hands what it holds back to its caller; a callback has none to hand to what it took itself */
+		bool own = f->in_callback_fn ? f->refs[i].callback_frame == f->frameno : !f->frameno;
+
+		if (own)
+			bc_log(env, "Unreleased reference id=%d alloc_insn=%d\n", f->refs[i].id, f->refs[i].insn_idx);
+		owed += own;
 	}
-	return leak ? -EINVAL : 0;
+	return owed ? -EINVAL : 0;
 }
 
 /* Every copy of what was given back is a mere number now. */

@@ -473,7 +473,6 @@ const char *bc_type_str(struct bpf_verifier_env *env, u32 type);
 const char *bc_helper_name(struct bpf_verifier_env *env, s32 func_id);
 const char *bc_alu_op_str(u8 op);
 const char *bc_btf_type_name(const struct bc_btf *btf, u32 id);
-const char *bc_btf_kind_name(const struct btf_type *t);
 void bc_print_insn(struct bpf_verifier_env *env, u32 idx);
 void bc_print_frame(struct bpf_verifier_env *env, const struct bpf_func_state *f, bool all);
 void bc_print_change(struct bpf_verifier_env *env, const struct bpf_func_state *f);

@@ -116,19 +116,19 @@ int bc_check_region(struct bpf_verifier_env *env, u32 regno, s32 off, s32 size, 
 
 int bc_check_ptr_unmodified(struct bpf_verifier_env *env, const struct bpf_reg_state *reg, u32 regno, bool fixed_off_ok)
 {
-	if (reg->off < 0) {
-		bc_log(env, "negative offset %s ptr R%d off=%d disallowed\n", bc_type_str(env, reg->type), regno, reg->off);
-		return -EACCES;
-	}
-	if (!fixed_off_ok && reg->off) {
-		bc_log(env, "dereference of modified %s ptr R%d off=%d disallowed\n", bc_type_str(env, reg->type), regno, reg->off);
-		return -EACCES;
-	}
-	if (!bc_scalar_is_const(&reg->v) || reg->v.t.value) {
-		bc_log(env, "variable %s access var_off=%s disallowed\n", bc_type_str(env, reg->type), bc_tnum_str(env, reg->v.t));
-		return -EACCES;
-	}
-	return 0;
+	bool moved = reg->off < 0 || (reg->off && !fixed_off_ok);
+	bool varies = reg->v.t.value || !bc_scalar_is_const(&reg->v);
+	const char *type;
+
+	if (!moved && !varies)
+		return 0;
+	type = bc_type_str(env, reg->type);
+	if (moved)
+		bc_log(env, "%s %s ptr R%d off=%d disallowed\n", reg->off < 0 ? "negative offset" : "dereference of modified", type, regno,
+		       reg->off);
+	else
+		bc_log(env, "variable %s access var_off=%s disallowed\n", type, bc_tnum_str(env, reg->v.t));
+	return -EACCES;
 }
 
 /* ---- map values ---- */

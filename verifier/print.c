@@ -256,18 +256,3 @@ void bc_log_bad_range(struct bpf_verifier_env *env, const struct bpf_reg_state *
 		bc_log(env, "has value %s", bc_tnum_str(env, reg->v.t));
 	bc_log(env, " should have been in %s\n", bc_tnum_str(env, range));
 }
-
-/* The kind of a type as Linux prints it. */
-const char *bc_btf_kind_name(const struct btf_type *t)
-{
-	static const char *const names[NR_BTF_KINDS] = {
-		[BTF_KIND_UNKN] = "UNKNOWN", [BTF_KIND_INT] = "INT", [BTF_KIND_PTR] = "PTR", [BTF_KIND_ARRAY] = "ARRAY",
-		[BTF_KIND_STRUCT] = "STRUCT", [BTF_KIND_UNION] = "UNION", [BTF_KIND_ENUM] = "ENUM", [BTF_KIND_FWD] = "FWD",
-		[BTF_KIND_TYPEDEF] = "TYPEDEF", [BTF_KIND_VOLATILE] = "VOLATILE", [BTF_KIND_CONST] = "CONST",
-		[BTF_KIND_RESTRICT] = "RESTRICT", [BTF_KIND_FUNC] = "FUNC", [BTF_KIND_FUNC_PROTO] = "FUNC_PROTO",
-		[BTF_KIND_VAR] = "VAR", [BTF_KIND_DATASEC] = "DATASEC", [BTF_KIND_FLOAT] = "FLOAT",
-		[BTF_KIND_DECL_TAG] = "DECL_TAG", [BTF_KIND_TYPE_TAG] = "TYPE_TAG", [BTF_KIND_ENUM64] = "ENUM64",
-	};
-
-	return t && BTF_INFO_KIND(t->info) < NR_BTF_KINDS ? names[BTF_INFO_KIND(t->info)] : "UNKNOWN";
-}

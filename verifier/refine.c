@@ -215,16 +215,28 @@ static void refine_by_const(struct bpf_scalar *yes, struct bpf_scalar *no, u64 k
 	}
 }
 
+/* @v is a number that @same stands for too. */
+static void learn(struct bpf_scalar *v, const struct bpf_scalar *same)
+{
+	if (same->umin > v->umin)
+		v->umin = same->umin;
+	if (same->umax < v->umax)
+		v->umax = same->umax;
+	if (same->smin > v->smin)
+		v->smin = same->smin;
+	if (same->smax < v->smax)
+		v->smax = same->smax;
+	v->t = bc_tnum_intersect(v->t, same->t);
+	bc_bounds_sync(v);
+}
+
 /* The two are equal: each knows what the other does. */
 static void refine_equal(struct bpf_scalar *a, struct bpf_scalar *b)
 {
-	a->umin = b->umin = max(a->umin, b->umin);
-	a->umax = b->umax = min(a->umax, b->umax);
-	a->smin = b->smin = max(a->smin, b->smin);
-	a->smax = b->smax = min(a->smax, b->smax);
-	a->t = b->t = bc_tnum_intersect(a->t, b->t);
-	bc_bounds_sync(a);
-	bc_bounds_sync(b);
+	struct bpf_scalar before = *a;
+
+	learn(a, b);
+	learn(b, &before);
 }
 
 void bc_scalar_refine(struct bpf_scalar *true_a, struct bpf_scalar *true_b, struct bpf_scalar *false_a, struct bpf_scalar *false_b,

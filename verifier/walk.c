@@ -89,27 +89,20 @@ static int step_ldx(struct bpf_verifier_env *env, const struct bpf_insn *insn)
 
 static int check_atomic_op(struct bpf_verifier_env *env, const struct bpf_insn *insn)
 {
-	switch (insn->imm) {
-	case BPF_ADD:
-	case BPF_ADD | BPF_FETCH:
-	case BPF_AND:
-	case BPF_AND | BPF_FETCH:
-	case BPF_OR:
-	case BPF_OR | BPF_FETCH:
-	case BPF_XOR:
-	case BPF_XOR | BPF_FETCH:
-	case BPF_XCHG:
-	case BPF_CMPXCHG:
-		break;
-	default:
+	/* these give back what was there if asked to, the other two always */
+	static const u8 optional[] = { BPF_ADD, BPF_AND, BPF_OR, BPF_XOR };
+	bool known = insn->imm == BPF_XCHG || insn->imm == BPF_CMPXCHG;
+	u32 i, size = BPF_SIZE(insn->code);
+
+	for (i = 0; i < ARRAY_SIZE(optional); i++)
+		known |= (insn->imm & ~BPF_FETCH) == optional[i];
+	if (!known)
 		bc_log(env, "BPF_ATOMIC uses invalid atomic opcode %02x\n", insn->imm);
-		return -EINVAL;
-	}
-	if (BPF_SIZE(insn->code) != BPF_W && BPF_SIZE(insn->code) != BPF_DW) {
+	else if (size != BPF_W && size != BPF_DW)
 		bc_log(env, "invalid atomic operand size\n");
-		return -EINVAL;
-	}
-	return 0;
+	else
+		return 0;
+	return -EINVAL;
 }
 
 static int step_atomic(struct bpf_verifier_env *env, const struct bpf_insn *insn)

@@ -82,12 +82,10 @@ static long convert(struct out *o, const char *fmt, size_t i, u64 arg)
 	size_t start = i - 1, flags_end;
 	char c;
 
-	while (fmt[i] == '0' || fmt[i] == '+' || fmt[i] == '-' || fmt[i] == ' ')
+	/* flags, then a width, which begins with no 0: that is a flag */
+	i += strspn(fmt + i, "0+- ");
+	while (isdigit(fmt[i]))
 		i++;
-	if (fmt[i] >= '1' && fmt[i] <= '9') {
-		while (isdigit(fmt[i]))
-			i++;
-	}
 	flags_end = i - start;
 	c = fmt[i];
 
