@@ -46,20 +46,12 @@ u64 compat_probe_odd_c(const void *src, u32 kind) __attribute__((used));
 
 u64 compat_probe_odd_c(const void *src, u32 kind)
 {
-	static const u8 sizes[__BC_PROBES] = { 1, 2, 4, 8, 1, 2, 4 };
+	u32 size = bc_jit_probe_size(kind);
 	u64 v = 0;
 
-	if (!compat_virtual_field(&v, src, sizes[kind]) && compat_read_kernel(&v, src, sizes[kind]))
+	if (!compat_virtual_field(&v, src, size) && compat_read_kernel(&v, src, size))
 		v = 0;
-	switch (kind) {
-	case BC_PROBE_S8:
-		return (s64)(s8)v;
-	case BC_PROBE_S16:
-		return (s64)(s16)v;
-	case BC_PROBE_S32:
-		return (s64)(s32)v;
-	}
-	return v;
+	return bc_jit_probe_value(kind, v);
 }
 
 #else

@@ -198,9 +198,10 @@ static unsigned long user_frame(struct pt_regs *regs, struct pt_regs *user)
 
 u32 compat_user_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
 {
-	unsigned long frame, link[2], sp;
+	/* set here because gcc 9 does not see that reads of user memory on 3.10 fill them */
+	unsigned long frame, link[2] = { 0, 0 }, sp;
 	struct pt_regs *user = regs;
-	u32 cnt = 0, link32[2];
+	u32 cnt = 0, link32[2] = { 0, 0 };
 	bool wide;
 
 	if (!current->mm || (current->flags & PF_KTHREAD) || !max)

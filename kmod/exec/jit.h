@@ -62,6 +62,26 @@ struct bc_jit_env {
 	u32 current_task;		/* offset from the base of gs of the pointer to the current task; 0 unknown */
 };
 
+static inline u32 bc_jit_probe_size(u32 kind)
+{
+	return 1u << (kind < BC_PROBE_S8 ? kind : kind - BC_PROBE_S8);
+}
+
+/* What such a load leaves of the bytes @v that it read. */
+static inline u64 bc_jit_probe_value(u32 kind, u64 v)
+{
+	switch (kind) {
+	case BC_PROBE_S8:
+		return (s64)(s8)v;
+	case BC_PROBE_S16:
+		return (s64)(s16)v;
+	case BC_PROBE_S32:
+		return (s64)(s32)v;
+	default:
+		return v;
+	}
+}
+
 /* A relative call or jump to a fixed address: its 4 bytes at @at are to hold the distance from their end. */
 struct bc_jit_reloc {
 	u32 at;

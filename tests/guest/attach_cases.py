@@ -4,6 +4,7 @@
 Runs in a guest; see test_attach.py.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -633,38 +634,58 @@ def case_unprivileged():
     return int(os.read(back, 20))
 
 
-def case_race():
-    """Attached and detached over and over while other processes keep hitting; the harness reads the kernel log."""
-    seen = Seen()
-    hammers = []
+@contextlib.contextmanager
+def hammers(hit):
+    """A process on each CPU calls @hit, and renames itself, over and over."""
+    pids = []
     for cpu in range(CPUS):
         pid = os.fork()
         if not pid:
             os.sched_setaffinity(0, {cpu})
             while True:
-                libc.syscall(SYS_GETPGID, 0)
+                hit()
                 libc.prctl(PR_SET_NAME, b"hammer")
-        hammers.append(pid)
+        pids.append(pid)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def attach_and_close(attach, turns):
+    """Attaches @turns times what @attach gives fds (or errnos) for, and closes them in any order; their errnos."""
+    results = set()
+    for _ in range(turns):
+        fds = attach()
+        results.update(min(fd, 0) for fd in fds)
+        random.shuffle(fds)
+        for fd in fds:
+            os.close(fd)
+    return results
+
+
+def case_race():
+    """Attached and detached over and over while other processes keep hitting; the harness reads the kernel log."""
+    seen = Seen()
     kprobe_prog = program(seen, b.KPROBE, mine=False)
     trace_prog = program(seen, b.TRACEPOINT, mine=False)
     raw_prog = program(seen, b.RAW_TRACEPOINT, mine=False)
     results = set()
-    for _ in range(5):
+
+    def attach():
         events = [kprobe(PGID_NAME), kprobe(PGID_NAME, ret=1)]
         results.update(set_bpf(event, kprobe_prog) for event in events)
         for name in ("task/task_rename", "syscalls/sys_enter_getpgid", "sched/sched_switch"):
             events.append(tracepoint(name))
             results.add(set_bpf(events[-1], trace_prog))
         link = link_create(kprobe_prog, kprobe(PGID_NAME))
-        events += [raw_tp_open("sched_switch", raw_prog), raw_tp_open("sys_enter", raw_prog), link]
-        results.update(min(event, 0) for event in events)
-        random.shuffle(events)
-        for event in events:
-            os.close(event)
-    hit = sum(seen.hits()) > 0
-    for pid in hammers:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        return [*events, raw_tp_open("sched_switch", raw_prog), raw_tp_open("sys_enter", raw_prog), link]
+
+    with hammers(lambda: libc.syscall(SYS_GETPGID, 0)):
+        results |= attach_and_close(attach, 5)
+        hit = sum(seen.hits()) > 0
     seen.clear()
     act()
     return {"results": sorted(results), "hit": hit, "after": sum(seen.hits())}

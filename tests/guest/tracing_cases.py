@@ -453,28 +453,12 @@ def case_killed():
 
 def case_race():
     """Attached and detached over and over while other processes keep hitting; the harness reads the kernel log."""
-    seen, hammers = Seen(), []
-    for cpu in range(CPUS):
-        pid = os.fork()
-        if not pid:
-            os.sched_setaffinity(0, {cpu})
-            while True:
-                libc.syscall(SYS_READ, ZERO, BUFFER, ctypes.c_size_t(16))
-                libc.prctl(c.PR_SET_NAME, b"hammer")
-        hammers.append(pid)
+    seen = Seen()
     progs = [(tracing(seen, kind, "vfs_read", mine=False), kind) for kind in (FENTRY, FEXIT, FENTRY, FEXIT)]
     progs += [(tracing(seen, RAW_TP, name, mine=False), RAW_TP) for name in ("task_rename", "sched_switch")]
-    results = set()
-    for _ in range(8):
-        fds = [link(prog, kind) for prog, kind in progs]
-        results.update(min(fd, 0) for fd in fds)
-        random.shuffle(fds)
-        for fd in fds:
-            os.close(fd)
-    hit = sum(seen.hits()) > 0
-    for pid in hammers:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    with c.hammers(lambda: libc.syscall(SYS_READ, ZERO, BUFFER, ctypes.c_size_t(16))):
+        results = c.attach_and_close(lambda: [link(prog, kind) for prog, kind in progs], 8)
+        hit = sum(seen.hits()) > 0
     seen.clear()
     read()
     return {"results": sorted(results), "hit": hit, "after": sum(seen.hits())}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""None of our C is the kernel's: what verifier/, the engines, maps, helpers and commands share with the sources of Linux 6.1's BPF
-stays under thresholds (similarity.py: as the words stand, and by their shape alone), and a copy planted in them is found."""
+"""None of our C is the kernel's: what verifier/, the engines, maps, helpers and commands share with the sources of Linux 6.1's
+BPF stays under thresholds (similarity.py: as the words stand, and by their shape alone), and a copy planted in them is found."""
 
 from __future__ import annotations
 

@@ -52,19 +52,10 @@ u64 bcu_probe_load(const void *src, u32 kind) __attribute__((used, visibility("h
 
 u64 bcu_probe_load(const void *src, u32 kind)
 {
-	static const u8 sizes[__BC_PROBES] = { 1, 2, 4, 8, 1, 2, 4 };
 	u64 v = 0;
 
-	bcu_exec_env.probe_load(&v, src, sizes[kind]);
-	switch (kind) {
-	case BC_PROBE_S8:
-		return (s64)(s8)v;
-	case BC_PROBE_S16:
-		return (s64)(s16)v;
-	case BC_PROBE_S32:
-		return (s64)(s32)v;
-	}
-	return v;
+	bcu_exec_env.probe_load(&v, src, bc_jit_probe_size(kind));
+	return bc_jit_probe_value(kind, v);
 }
 
 static bool array_of(void *host, u32 index, struct bc_jit_array *array)
