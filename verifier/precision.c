@@ -293,7 +293,7 @@ static int mark_in_state(struct bpf_verifier_state *st, struct bpf_backtrack *bt
 	for (fr = 0; fr <= bt->frame; fr++) {
 		struct bpf_func_state *f = st->frame[fr];
 
-		for (i = 0; i < MAX_BPF_REG; i++) {
+		for (i = 0; bt->regs[fr] >> i; i++) {
 			if (!(bt->regs[fr] >> i & 1))
 				continue;
 			if (f->regs[i].type != SCALAR_VALUE) {
@@ -304,7 +304,7 @@ static int mark_in_state(struct bpf_verifier_state *st, struct bpf_backtrack *bt
 				found = 1;
 			f->regs[i].precise = true;
 		}
-		for (i = 0; i < BC_STACK_SLOTS; i++) {
+		for (i = 0; i < BC_STACK_SLOTS && bt->slots[fr] >> i; i++) {
 			struct bpf_reg_state *reg;
 
 			if (!(bt->slots[fr] >> i & 1))

@@ -22,6 +22,7 @@ from vm.kernels import find_kernel
 from vm.paths import BUILD, REPO, locked
 
 SOURCE = Path("/usr/src/linux-source-6.1.tar.xz")
+SOURCE_MISSING = "linux-source-6.1 is not installed (make test-full installs it)"
 HERE = Path(__file__).resolve().parent
 OUT = BUILD / "suites"
 TREE = OUT / "linux-source-6.1"
@@ -75,6 +76,7 @@ def offline_library() -> Path:
 
     flags = [flag for flag in FLAGS if not flag.startswith("-std=")]
     with locked("suites"):
+        OUT.mkdir(parents=True, exist_ok=True)
         source = HERE / "offline.c"
         target = OUT / f"offline-{fingerprint()}.so"
         if newer(target, source):
@@ -87,13 +89,19 @@ def offline_library() -> Path:
 
 def debian_btf() -> Path:
     """The types of Debian's kernel, out of its compressed image."""
+    with locked("suites"):
+        return debian_btf_unlocked()
+
+
+def debian_btf_unlocked() -> Path:
+    """The same for who holds the lock."""
     image = find_kernel("debian-6.1").image
     target = OUT / f"{image.name}.btf"
-    with locked("suites"):
-        if newer(target, image):
-            data = image.read_bytes()
-            unpacked = lzma.LZMADecompressor().decompress(data[data.index(b"\xfd7zXZ\0") :])
-            target.write_bytes(ELFFile(io.BytesIO(unpacked)).get_section_by_name(".BTF").data())
+    if newer(target, image):
+        OUT.mkdir(parents=True, exist_ok=True)
+        data = image.read_bytes()
+        unpacked = lzma.LZMADecompressor().decompress(data[data.index(b"\xfd7zXZ\0") :])
+        target.write_bytes(ELFFile(io.BytesIO(unpacked)).get_section_by_name(".BTF").data())
     return target
 
 

@@ -15,8 +15,7 @@ import pytest
 from vm.paths import REPO
 
 LISTED = json.loads(Path(__file__).with_name("verifier_differences.json").read_text())
-SOURCE_MISSING = "linux-source-6.1 is not installed (make test-full installs it)"
-needs_source = pytest.mark.skipif(not suite.SOURCE.exists(), reason=SOURCE_MISSING)
+needs_source = pytest.mark.skipif(not suite.SOURCE.exists(), reason=suite.SOURCE_MISSING)
 
 # All that may be accepted though Linux 6.1 rejects it: instructions that came later than 6.1.
 LOOSER = {"invalid 64-bit BPF_END": "opcode 0xd7: bswap of RFC 9669"}

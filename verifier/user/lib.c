@@ -385,7 +385,7 @@ static u64 op_ksym_addr(void *host, const char *name)
 {
 	const struct bc_btf *vmlinux = ((struct bcu *)host)->vmlinux;
 
-	return vmlinux && bc_btf_find(vmlinux, name, BTF_KIND_FUNC) > 0;
+	return vmlinux && (bc_btf_find(vmlinux, name, BTF_KIND_FUNC) > 0 || bc_btf_find(vmlinux, name, BTF_KIND_VAR) > 0);
 }
 
 const struct bc_verifier_ops bcu_ops = {

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""Every program of Debian's libbpf-tools and every script of its bpftrace starts as on Linux 6.1: loads, attaches, stays until it
+is interrupted. all_tools_lacking.json lists those that do not, by kernel, with the reason: what the kernel lacks, which
+"native" says of Debian's kernel and its own bpf(2) too."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import all_tools
+import pytest
+
+LISTED = json.loads(Path(__file__).with_name("all_tools_lacking.json").read_text())
+
+
+@pytest.mark.full
+@pytest.mark.only_kernels(lambda kernel: not kernel.is_debug)
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("package", ["libbpf-tools", "bpftrace"])
+def test_each_starts(guest: Any, package: str, record_property: Any) -> None:
+    names = all_tools.contents(package)
+    where = "native" if guest.native else guest.kernel.name
+    listed = LISTED.get(package, {}).get(where)
+    if not names or listed is None:
+        pytest.skip(f"{package} is not installed" if not names else f"{package} has not been judged on {where}")
+    script = ["sh", "-c", all_tools.script(package, names)]
+    done = guest.run(guest.client(script), timeout=2900)
+    found = all_tools.read(done.stdout)
+    assert found.keys() == set(names), done.stderr[-2000:]
+    refused = {name: outcome.complaint for name, outcome in found.items() if not outcome.works}
+    record_property("figures", f"{len(names) - len(refused)} of {len(names)} of {package} start")
+    unexpected = {name: said for name, said in refused.items() if name not in listed or not re.search(listed[name], said)}
+    assert not unexpected, json.dumps(unexpected, indent=1)
+    assert not listed.keys() - refused.keys(), f"these start and are listed: {sorted(listed.keys() - refused.keys())}"
