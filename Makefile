@@ -16,6 +16,7 @@ help:
 	@echo 'make test        all tests, on every kernel at hand (KERNEL=NAME for one)'
 	@echo 'make test-unit   the tests that need no virtual machine'
 	@echo 'make test-full   all of that, the debug kernels, and what takes long; writes docs/test-full.md'
+	@echo 'make bench       what programs, events and map operations cost, against native; writes docs/benchmarks.md'
 	@echo 'make setup       packages (apt) and .venv; quick when there is nothing to do'
 	@echo 'make module      build bpfcompat.ko [KDIR=kernel build tree] [CC=compiler], into build/module'
 	@echo 'make shim        build the preload library, into build/shim'
@@ -39,6 +40,9 @@ test-full: setup shim
 	.venv/bin/python -m vm build-debug
 	@status=0; $(PYTEST) $(PARALLEL) --full --timeout 1800 || status=$$?; \
 		.venv/bin/python tools/test_summary.py; exit $$status
+
+bench: setup shim
+	@.venv/bin/python -m tests.bench $(if $(KERNEL),--kernel $(KERNEL)) $(BENCH_ARGS)
 
 # In a copy, so that the tree stays clean; begun anew for another kernel, of which all that was probed for may differ.
 module:
@@ -66,4 +70,4 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: help setup demo test test-unit test-full module shim install clean
+.PHONY: help setup demo test test-unit test-full bench module shim install clean
