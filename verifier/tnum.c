@@ -28,11 +28,14 @@ struct tnum bc_tnum_unknown(void)
 /* The common high bits of min and max are known. */
 struct tnum bc_tnum_range(u64 min, u64 max)
 {
-	u64 differ = min ^ max;
-	u64 low;
+	u64 low = min ^ max;	/* and then all the bits below its highest */
 
-	for (low = 0; low < differ; low = low << 1 | 1)
-		;
+	low |= low >> 1;
+	low |= low >> 2;
+	low |= low >> 4;
+	low |= low >> 8;
+	low |= low >> 16;
+	low |= low >> 32;
 	return make(min, low);
 }
 

@@ -248,8 +248,11 @@ def write_table(theirs: dict[str, Load], ours: dict[str, Load]) -> None:
     clang = subprocess.run(["clang", "--version"], capture_output=True, text=True).stdout.split("\n")[0]
     rows = [_row(name, load, ours[name]) for name, load in theirs.items() if name in ours and load.type in TYPES]
     text = HEAD.format(clang=clang) + "".join(rows)
-    loaded = [name for name, load in theirs.items() if not load.error and load.type in TYPES and not ours[name].error]
+    wanted = [name for name, load in theirs.items() if not load.error and load.type in TYPES]
+    loaded = [name for name in wanted if name in ours and not ours[name].error]
     insns, usec = [[sum(getattr(side[n], what) for n in loaded) for side in (theirs, ours)] for what in ("insns", "usec")]
+    missing = [name for name in wanted if name not in ours]
+    text += f"\nNot in this run: {', '.join(missing)}.\n" if missing else ""
     seconds = [f"{part / 1e6:.1f} s" for part in usec]
     text += f"\nAltogether: {insns[0]} instructions on Linux and {insns[1]} here, in {seconds[0]} and {seconds[1]}.\n"
     (REPO / "docs/verifier.md").write_text(text + TAIL)

@@ -30,6 +30,7 @@
 #define SECONDS		600
 #define SAMPLE_USEC	5000
 #define MAX_MISSING	32
+#define GIVEN_UP	1000000
 #define LOG_STATS	4
 #define LOG_LEVEL1	1
 
@@ -172,7 +173,8 @@ static int load(const char *path, int n, int level)
 		bpf_object__close(obj);
 		return -EAGAIN;
 	}
-	if (err && log_buf[0] && level == LOG_STATS) {
+	/* for its words; not of one that was given up after so long */
+	if (err && log_buf[0] && level == LOG_STATS && number_after(stats, "processed ") < GIVEN_UP) {
 		bpf_object__close(obj);
 		return load(path, n, LOG_STATS | LOG_LEVEL1);
 	}
