@@ -57,6 +57,8 @@ class Outcome:
 
 # Most telling first. What a tool says of a feature that it goes on without is not among them.
 COMPLAINTS = [
+    r"^failed to resolve CO-RE relocation.*$",
+    r"^dereference of modified ctx.*$",
     r"^.*(?:unknown func|unknown kernel function|invalid argument to|program of this type cannot).*$",
     r"^libbpf: (?:prog|map|extern|elf|failed to find|kernel BTF).*(?:failed|not found|unsupported|can't|not supported).*$",
     r"^.*ERROR.*$",

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Every program of Debian's libbpf-tools and every script of its bpftrace starts as on Linux 6.1: loads, attaches, stays until it
-is interrupted. all_tools_lacking.json lists those that do not, by kernel, with the reason: what the kernel lacks, which
-"native" says of Debian's kernel and its own bpf(2) too."""
+"""Every program of Debian's libbpf-tools and every script of its bpftrace starts: it loads, attaches and stays until it is
+interrupted. all_tools_lacking.json lists those that do not, by kernel ("native": Debian's, by its own bpf(2)), with what they
+say: functions, events and fields that the kernel lacks, or hardware. Of bitesize the way for kernels before 5.11 is one that
+Linux's verifier refuses too. A kernel that is not in the list has not been judged."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,6 @@ def test_each_starts(guest: Any, package: str, record_property: Any) -> None:
     assert found.keys() == set(names), done.stderr[-2000:]
     refused = {name: outcome.complaint for name, outcome in found.items() if not outcome.works}
     record_property("figures", f"{len(names) - len(refused)} of {len(names)} of {package} start")
-    unexpected = {name: said for name, said in refused.items() if name not in listed or not re.search(listed[name], said)}
+    unexpected = {name: said for name, said in refused.items() if name not in listed or not said.startswith(listed[name])}
     assert not unexpected, json.dumps(unexpected, indent=1)
     assert not listed.keys() - refused.keys(), f"these start and are listed: {sorted(listed.keys() - refused.keys())}"
