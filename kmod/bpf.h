@@ -204,12 +204,35 @@ struct bc_run {
  */
 bool bc_run_begin(void);
 void bc_run_end(void);
+
+DECLARE_PER_CPU(int, bc_inside);
+DECLARE_PER_CPU(struct bc_run *, bc_run_memory);
+
+/* The same where preemption is off already, as it is in all probes: they come with every event, so this is inline. */
+static inline bool bc_run_begin_atomic(void)
+{
+	/* What interrupts between the two leaves the first as it was. */
+	if (unlikely(__this_cpu_read(bc_inside)))
+		return false;
+	__this_cpu_write(bc_inside, 1);
+	barrier();
+	return true;
+}
+
+static inline void bc_run_end_atomic(void)
+{
+	barrier();
+	__this_cpu_write(bc_inside, 0);
+}
 /* The same for system calls that touch maps: keeps trying, never fails (process context). */
 void bc_syscall_enter(void);
 void bc_syscall_exit(void);
 
 /* Inside the guard. */
-struct bc_run *bc_this_run(void);
+static inline struct bc_run *bc_this_run(void)
+{
+	return __this_cpu_read(bc_run_memory);
+}
 /* Runs @prog on @ctx inside the guard; fills prog, ctx of bc_this_run(), counts statistics when enabled. */
 u32 bc_prog_run(struct bc_prog *prog, void *ctx);
 /* Calls a program's callback from a helper (bpf_loop, for_each). */

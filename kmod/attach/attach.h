@@ -17,7 +17,7 @@
 int bc_hook_add(struct bc_hook **slot, struct bc_prog *prog, u64 cookie);
 /* True when that was the last one. Readers may run @prog until an RCU-sched grace period has passed. */
 bool bc_hook_remove(struct bc_hook **slot, struct bc_prog *prog);
-/* Runs all programs of a hook: the conjunction of what they return, 0 when this CPU is inside already. Any context. */
+/* Runs all programs of a hook: the conjunction of what they return, 0 when this CPU is inside already. Any context with preemption off. */
 u32 bc_hook_run(struct bc_hook **slot, void *ctx, struct pt_regs *regs, u64 func_ip);
 
 /* ---- a program at a perf event (attach.c) ---- */

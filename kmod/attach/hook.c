@@ -60,46 +60,45 @@ bool bc_hook_remove(struct bc_hook **slot, struct bc_prog *prog)
 	return true;
 }
 
-static void count_misses(struct bc_hook **slot)
+static noinline u32 count_misses(struct bc_hook **slot)
 {
-	struct bc_hook *hook;
+	struct bc_hook *hook = smp_load_acquire(slot);
 	struct bc_prog *prog;
 	u32 i;
 
-	preempt_disable_notrace();
-	hook = smp_load_acquire(slot);
 	for (i = 0; hook && i < hook->cnt; i++) {
 		prog = READ_ONCE(hook->e[i].prog);
 		if (prog)
 			bc_prog_count_miss(prog);
 	}
-	preempt_enable_notrace();
+	return 0;
 }
 
 u32 bc_hook_run(struct bc_hook **slot, void *ctx, struct pt_regs *regs, u64 func_ip)
 {
+	const struct bc_hook_entry *e, *end;
 	struct bc_hook *hook;
 	struct bc_prog *prog;
 	struct bc_run *run;
-	u32 i, ret = 1;
+	u32 ret = 1;
 
-	if (!bc_run_begin()) {
-		count_misses(slot);
-		return 0;
-	}
+	if (!bc_run_begin_atomic())
+		return count_misses(slot);
 	hook = smp_load_acquire(slot);
-	for (i = 0; hook && i < hook->cnt; i++) {
-		prog = READ_ONCE(hook->e[i].prog);
-		if (!prog)
+	if (unlikely(!hook))
+		goto end;
+	run = bc_this_run();
+	end = hook->e + hook->cnt;
+	for (e = hook->e; e < end; e++) {
+		prog = READ_ONCE(e->prog);
+		if (unlikely(!prog))
 			continue;
-		run = bc_this_run();
 		run->regs = regs;
 		run->func_ip = func_ip;
-		run->cookie = hook->e[i].cookie;
-		run->event = NULL;
-		run->event_data = NULL;
+		run->cookie = e->cookie;
 		ret &= bc_prog_run(prog, ctx);
 	}
-	bc_run_end();
+end:
+	bc_run_end_atomic();
 	return ret;
 }

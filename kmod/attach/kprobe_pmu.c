@@ -13,6 +13,7 @@ struct own_kprobe {
 	struct kretprobe rp;		/* rp.kp alone when this is not a kretprobe */
 	bool is_ret;
 	bool at_entry;
+	unsigned long func_ip;		/* for bpf_get_func_ip(): 0 inside a function */
 	struct perf_event *event;
 	struct bc_hook *hook;
 	u64 offset;
@@ -65,7 +66,7 @@ unsigned long bc_function_entry(unsigned long addr)
 
 /* ---- hits ---- */
 
-/* Racy by a hit or two: it is what `perf stat` shows. */
+/* Racy by a hit or two: it is what `perf stat` shows. As in Linux, a program that returns 0 keeps a hit from being counted. */
 static void count_hit(struct perf_event *event)
 {
 	if (event->oncpu == smp_processor_id() && !(event->hw.state & PERF_HES_STOPPED))
@@ -76,9 +77,8 @@ static int on_entry(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct own_kprobe *own = container_of(kp, struct own_kprobe, rp.kp);
 
-	count_hit(own->event);
-	if (READ_ONCE(own->hook))
-		bc_hook_run(&own->hook, regs, regs, own->at_entry ? (unsigned long)kp->addr : 0);
+	if (!READ_ONCE(own->hook) || bc_hook_run(&own->hook, regs, regs, own->func_ip))
+		count_hit(own->event);
 	return 0;
 }
 
@@ -86,9 +86,8 @@ static int on_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct own_kprobe *own = container_of(bc_kretprobe_of(ri), struct own_kprobe, rp);
 
-	count_hit(own->event);
-	if (READ_ONCE(own->hook))
-		bc_hook_run(&own->hook, regs, regs, (unsigned long)own->rp.kp.addr);
+	if (!READ_ONCE(own->hook) || bc_hook_run(&own->hook, regs, regs, own->func_ip))
+		count_hit(own->event);
 	return 0;
 }
 
@@ -123,6 +122,7 @@ static int set_place(struct own_kprobe *own)
 	}
 	if (bc_is_own_text(addr) || (own->is_ret && !own->at_entry))
 		return -EINVAL;
+	own->func_ip = own->at_entry ? addr : 0;
 	return 0;
 }
 

@@ -25,6 +25,7 @@ static struct tracepoint *find_tracepoint(const char *name)
 struct raw_args {
 	u32 count;
 	u64 mask[MAX_ARGS];	/* bits of each: the rest of a register that holds a smaller argument is garbage */
+	bool masked;		/* some of them have less than all bits */
 	const struct compat_raw_tp_args *form;	/* in which the program gets them; NULL: as they are */
 };
 
@@ -108,6 +109,7 @@ static void find_args(struct raw_args *args, const struct tracepoint *tp, const 
 	/* the typedef tells of the form that programs get (shim/bpfcompat/btf/tracepoints.py) */
 	proto = btf ? find_proto(btf, name, !args->form) : NULL;
 	memset(args->mask, 0xff, sizeof(args->mask));
+	args->masked = false;
 	args->count = min_t(u32, untyped_count(tp), MAX_ARGS);
 	if (!proto || !BTF_INFO_VLEN(proto->info) || BTF_INFO_VLEN(proto->info) > MAX_ARGS + 1)
 		return;
@@ -115,8 +117,10 @@ static void find_args(struct raw_args *args, const struct tracepoint *tp, const 
 	param = (const struct btf_param *)(proto + 1) + 1;
 	for (i = 0; i < args->count; i++) {
 		size = bc_btf_size(btf, param[i].type);
-		if (size > 0 && size < 8)
+		if (size > 0 && size < 8) {
 			args->mask[i] = (1ULL << size * 8) - 1;
+			args->masked = true;
+		}
 	}
 }
 
@@ -138,27 +142,22 @@ int bc_raw_tp_args(const char *name)
 
 /* ---- probes: one for each number of arguments, since only so many were passed ---- */
 
-static void run(struct raw_tp_link *rl, u64 *args)
+static __always_inline void run(struct raw_tp_link *rl, u64 *args, u32 count)
 {
-	struct bc_run *this_run;
 	u32 i;
 
-	if (!bc_run_begin()) {
+	if (!bc_run_begin_atomic()) {
 		bc_prog_count_miss(rl->link.prog);
 		return;
 	}
-	for (i = 0; i < rl->args.count; i++)
-		args[i] &= rl->args.mask[i];
-	if (rl->args.form)
+	if (rl->args.masked)
+		for (i = 0; i < count; i++)
+			args[i] &= rl->args.mask[i];
+	if (unlikely(rl->args.form))
 		rl->args.form->translate(args);
-	this_run = bc_this_run();
-	this_run->regs = bc_caller_regs();
-	this_run->func_ip = 0;
-	this_run->cookie = 0;
-	this_run->event = NULL;
-	this_run->event_data = NULL;
+	bc_this_run()->regs = bc_caller_regs();
 	bc_prog_run(rl->link.prog, args);
-	bc_run_end();
+	bc_run_end_atomic();
 }
 
 #define A1 u64 a1
@@ -189,15 +188,15 @@ static void run(struct raw_tp_link *rl, u64 *args)
 #define PROBE(n) \
 	static void probe##n(void *data, A##n) \
 	{ \
-		u64 args[MAX_ARGS] = { V##n }; \
-		run(data, args); \
+		u64 args[n + 1] = { V##n };	/* a form may have one more */ \
+		run(data, args, n); \
 	}
 
 static void probe0(void *data)
 {
-	u64 args[MAX_ARGS] = { 0 };
+	u64 args[1] = { 0 };
 
-	run(data, args);
+	run(data, args, 0);
 }
 PROBE(1)
 PROBE(2)

@@ -21,7 +21,8 @@ struct cpu_state {
 	struct bc_exec_area area;
 };
 
-static DEFINE_PER_CPU(int, inside);
+DEFINE_PER_CPU(int, bc_inside);
+DEFINE_PER_CPU(struct bc_run *, bc_run_memory);
 static DEFINE_PER_CPU(struct cpu_state *, cpu_state);
 static void *states;
 
@@ -30,16 +31,15 @@ static atomic_t stats_users = ATOMIC_INIT(0);
 bool bc_run_begin(void)
 {
 	preempt_disable_notrace();
-	if (likely(this_cpu_inc_return(inside) == 1))
+	if (likely(bc_run_begin_atomic()))
 		return true;
-	this_cpu_dec(inside);
 	preempt_enable_notrace();
 	return false;
 }
 
 void bc_run_end(void)
 {
-	this_cpu_dec(inside);
+	bc_run_end_atomic();
 	preempt_enable_notrace();
 }
 
@@ -55,11 +55,6 @@ void bc_syscall_enter(void)
 void bc_syscall_exit(void)
 {
 	bc_run_end();
-}
-
-struct bc_run *bc_this_run(void)
-{
-	return &__this_cpu_read(cpu_state)->run;
 }
 
 static void probe_load(void *dst, const void *src, u32 size)
@@ -217,6 +212,7 @@ int bc_run_init(void)
 
 		cs->irq_stack_end = compat_irq_stack_end(cpu);
 		per_cpu(cpu_state, cpu) = cs;
+		per_cpu(bc_run_memory, cpu) = &cs->run;
 		per_cpu(bc_jit_cpu, cpu).number = cpu;
 		per_cpu(bc_jit_cpu, cpu).area_limit = (unsigned long)cs->area.stack + sizeof(cs->area.stack) - BC_JIT_AREA_NEEDED;
 	}
