@@ -76,6 +76,19 @@ bool bc_addr_is_function(unsigned long addr);
 /* What bpf_get_func_ip() says of a probe at @addr. */
 unsigned long bc_function_entry(unsigned long addr);
 
+/* kprobe_tap.c: programs called by the kprobe of an event of perf's own PMU */
+struct bc_kprobe_tap {
+	struct bc_kprobe_tap *next;
+	struct kprobe *kp;
+	bool is_ret;
+	struct bc_hook **progs;
+	u64 func_ip;
+};
+
+/* False where that can't be: the event is tracefs's, or its kprobe isn't found. Callers hold the mutex of attach.c. */
+bool bc_kprobe_tap_add(struct bc_kprobe_tap *tap, const struct perf_event *event, struct bc_hook **progs, bool at_entry);
+void bc_kprobe_tap_remove(struct bc_kprobe_tap *tap);
+
 /* bpf_output.c */
 int bc_output_pmu_init(void);
 void bc_output_pmu_exit(void);

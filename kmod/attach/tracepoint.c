@@ -16,6 +16,8 @@ struct bc_tp_hook {
 	enum bc_trace_kind kind;
 	struct bc_hook *progs;
 	bool inside_function;		/* the probe is not at a function's entry: no function to name */
+	bool tapped;			/* the programs are called by the kprobe, and perf has no stand-ins */
+	struct bc_kprobe_tap tap;
 	struct verdict __percpu *verdict;
 	struct rcu_head rcu;
 	struct perf_event *stand_in[];	/* by CPU */
@@ -284,13 +286,16 @@ int bc_trace_attach(struct bc_attachment *at, struct bc_prog *prog, u64 cookie)
 	}
 	if (made) {
 		list_add(&hook->list, &hooks);
-		on_all_lists(hook, list_here, list_on_cpu);
+		if (kind == BC_TRACE_KPROBE)
+			hook->tapped = bc_kprobe_tap_add(&hook->tap, event, &hook->progs, !hook->inside_function);
+		if (!hook->tapped)
+			on_all_lists(hook, list_here, list_on_cpu);
 	}
 	bc_prog_get(prog);
 	WRITE_ONCE(at->tp, hook);
 	at->cookie = cookie;
 	WRITE_ONCE(at->prog, prog);
-	if (is_sampling_event(event))
+	if (is_sampling_event(event) && !hook->tapped)
 		bc_take_over_samples(at, on_sample);
 	return 0;
 }
@@ -302,7 +307,10 @@ void bc_trace_detach(struct bc_attachment *at)
 	WRITE_ONCE(at->tp, NULL);
 	if (!bc_hook_remove(&hook->progs, at->prog))
 		return;
-	on_all_lists(hook, unlist_here, unlist_on_cpu);
+	if (hook->tapped)
+		bc_kprobe_tap_remove(&hook->tap);
+	else
+		on_all_lists(hook, unlist_here, unlist_on_cpu);
 	list_del(&hook->list);
 	bc_call_rcu_sched(&hook->rcu, free_rcu_tp_hook);
 }

@@ -5,6 +5,8 @@
 #ifndef BPFCOMPAT_COMPAT_ATTACH_SYMBOLS_H
 #define BPFCOMPAT_COMPAT_ATTACH_SYMBOLS_H
 
+struct kprobe;
+struct kretprobe_instance;
 struct module;
 struct pmu;
 struct perf_event;
@@ -48,8 +50,8 @@ struct ftrace_event_call;
 	QUIET_FN(int, trace_remove_event_call, (BC_TRACE_EVENT_CALL *call), "trace events of execve, clone, fork") \
 	QUIET_FN(int, kprobe_register, (void), "programs on events of kprobe_events") \
 	QUIET_FN(int, trace_uprobe_register, (void), "programs on events of uprobe_events") \
-	QUIET_FN(int, kprobe_dispatcher, (void), "finding the place of the kernel's own kprobes") \
-	QUIET_FN(int, kretprobe_dispatcher, (void), "finding the place of the kernel's own kprobes") \
+	QUIET_FN(int, kprobe_dispatcher, (struct kprobe *kp, struct pt_regs *regs), "finding the place of the kernel's own kprobes") \
+	QUIET_FN(int, kretprobe_dispatcher, (struct kretprobe_instance *ri, struct pt_regs *regs), "finding the place of the kernel's own kprobes") \
 	QUIET_FN(int, pre_handler_kretprobe, (void), "finding the place of the kernel's own kprobes") \
 	QUIET_FN(int, bpf_get_kprobe_info, (const struct perf_event *event, u32 *fd_type, const char **symbol, u64 *probe_offset, \
 		 u64 *probe_addr, bool perf_type_tracepoint), "BPF_TASK_FD_QUERY") \

@@ -104,6 +104,17 @@ static void *word_at(unsigned long addr)
 	return compat_read_kernel(&word, (void *)addr, sizeof(word)) ? NULL : word;
 }
 
+/* Is there one of the tracer's kprobes? The place may be anything. */
+static bool is_tracer_kprobe(const struct kretprobe *rp, bool *is_ret)
+{
+	void *handler = word_at((unsigned long)&rp->kp.pre_handler);
+
+	*is_ret = handler == (void *)bc_sym.pre_handler_kretprobe;
+	if (*is_ret)
+		return word_at((unsigned long)&rp->handler) == (void *)bc_sym.kretprobe_dispatcher;
+	return handler == (void *)bc_sym.kprobe_dispatcher;
+}
+
 /* No kprobe and trace event that belong together are further apart. */
 #define KPROBE_REACH 2048
 
@@ -111,24 +122,60 @@ static void *word_at(unsigned long addr)
  * Where the kernel does not tell: its kprobe and its trace event lie in one struct, the kprobe first, so the nearest kprobe before the
  * event that has the tracer's handler is the one.
  */
-static const struct kprobe *kprobe_of_call(unsigned long call, bool *is_ret)
+static struct kprobe *kprobe_before_call(unsigned long call, bool *is_ret)
 {
-	const struct kretprobe *rp;
+	struct kretprobe *rp;
 	unsigned long at;
-	void *handler;
 
-	if (!bc_sym.kprobe_dispatcher || !bc_sym.kretprobe_dispatcher || !bc_sym.pre_handler_kretprobe)
-		return NULL;
 	for (at = call - sizeof(*rp); at > call - KPROBE_REACH; at -= sizeof(void *)) {
-		rp = (const struct kretprobe *)at;
-		handler = word_at((unsigned long)&rp->kp.pre_handler);
-		*is_ret = handler == (void *)bc_sym.pre_handler_kretprobe;
-		if (*is_ret)
-			handler = word_at((unsigned long)&rp->handler);
-		if (handler == (*is_ret ? (void *)bc_sym.kretprobe_dispatcher : (void *)bc_sym.kprobe_dispatcher))
+		rp = (struct kretprobe *)at;
+		if (is_tracer_kprobe(rp, is_ret))
 			return &rp->kp;
 	}
 	return NULL;
+}
+
+/* How kernels since 5.4 lay it out, where a trace event may have several kprobes: the event ... */
+struct event_of_kprobes {
+	unsigned int flags;
+	struct trace_event_class class;
+	struct trace_event_call call;
+	struct list_head files;
+	struct list_head probes;
+};
+
+/* ... and each of its kprobes. */
+struct kprobe_of_event {
+	struct kretprobe rp;
+	unsigned long __percpu *nhit;
+	const char *symbol;
+	struct list_head node;
+	struct event_of_kprobes *event;
+};
+
+static struct kprobe *kprobe_on_list(const struct trace_event_call *call, bool *is_ret)
+{
+	const struct event_of_kprobes *event = container_of(call, struct event_of_kprobes, call);
+	struct kprobe_of_event *probe;
+	struct list_head *first = word_at((unsigned long)&event->probes.next);
+
+	if (!first || first == &event->probes)
+		return NULL;
+	probe = container_of(first, struct kprobe_of_event, node);
+	/* That these kernels are as this is checked on every event: the two point to each other, and there is but one. */
+	if (word_at((unsigned long)&probe->event) != event || word_at((unsigned long)&first->next) != &event->probes)
+		return NULL;
+	return is_tracer_kprobe(&probe->rp, is_ret) ? &probe->rp.kp : NULL;
+}
+
+struct kprobe *bc_trace_kprobe_of(const struct perf_event *event, bool *is_ret)
+{
+	struct kprobe *kp;
+
+	if (!bc_sym.kprobe_dispatcher || !bc_sym.kretprobe_dispatcher || !bc_sym.pre_handler_kretprobe)
+		return NULL;
+	kp = kprobe_on_list(event->tp_event, is_ret);
+	return kp ? kp : kprobe_before_call((unsigned long)event->tp_event, is_ret);
 }
 
 int bc_trace_kprobe_place(const struct perf_event *event, struct bc_kprobe_place *place)
@@ -140,7 +187,7 @@ int bc_trace_kprobe_place(const struct perf_event *event, struct bc_kprobe_place
 	if (bc_sym.bpf_get_kprobe_info)
 		return bc_sym.bpf_get_kprobe_info(event, &place->fd_type, &place->symbol, &place->offset, &place->addr,
 						  event->attr.type == PERF_TYPE_TRACEPOINT);
-	kp = kprobe_of_call((unsigned long)event->tp_event, &is_ret);
+	kp = bc_trace_kprobe_of(event, &is_ret);
 	if (!kp)
 		return -EOPNOTSUPP;
 	place->fd_type = is_ret ? BPF_FD_TYPE_KRETPROBE : BPF_FD_TYPE_KPROBE;

@@ -11,6 +11,7 @@
 #else
 #include <linux/ftrace_event.h>
 #define trace_event_call ftrace_event_call
+#define trace_event_class ftrace_event_class
 #endif
 
 #define BC_SW_BPF_OUTPUT 10	/* PERF_COUNT_SW_BPF_OUTPUT, whether or not the kernel knows it */
@@ -75,6 +76,10 @@ struct bc_kprobe_place {
 	u64 addr;
 	u32 fd_type;		/* BPF_FD_TYPE_KPROBE or _KRETPROBE */
 };
+
+struct kprobe;
+/* The kprobe (of a kretprobe, if @is_ret gets true) of a trace event, while its handler is the tracer's; NULL where it isn't found. */
+struct kprobe *bc_trace_kprobe_of(const struct perf_event *event, bool *is_ret);
 
 /* -EOPNOTSUPP where that can't be told. */
 int bc_trace_kprobe_place(const struct perf_event *event, struct bc_kprobe_place *place);

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Programs at the kprobe behind an event of perf's own PMU `kprobe`. Such a probe is one event's alone: no file of tracefs shows or
+ * counts it. So its handler, which makes a record for perf's lists, is put off till the programs have let the hit pass; a program
+ * that only looks on costs no record. As in Linux, what the programs return decides whether the event itself sees the hit.
+ */
+#include "attach.h"
+#include "../compat/kprobes.h"
+#include <linux/hash.h>
+
+#define TAP_BITS 6
+
+/* Changed under the mutex of attach.c, read by hits. */
+static struct bc_kprobe_tap *taps[1 << TAP_BITS];
+
+static struct bc_kprobe_tap **tap_slot(const struct kprobe *kp)
+{
+	return &taps[hash_ptr((void *)kp, TAP_BITS)];
+}
+
+static struct bc_kprobe_tap *find_tap(const struct kprobe *kp)
+{
+	struct bc_kprobe_tap *tap;
+
+	for (tap = READ_ONCE(*tap_slot(kp)); tap; tap = READ_ONCE(tap->next))
+		if (likely(tap->kp == kp))
+			break;
+	return tap;
+}
+
+static bool is_passed_on(const struct kprobe *kp, struct pt_regs *regs)
+{
+	struct bc_kprobe_tap *tap = find_tap(kp);
+
+	/* none: it is being taken out */
+	return !tap || bc_hook_run(tap->progs, regs, regs, tap->func_ip);
+}
+
+static int on_entry(struct kprobe *kp, struct pt_regs *regs)
+{
+	return is_passed_on(kp, regs) ? bc_sym.kprobe_dispatcher(kp, regs) : 0;
+}
+
+static int on_return(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct kretprobe *rp = bc_kretprobe_of(ri);
+
+	return rp && is_passed_on(&rp->kp, regs) ? bc_sym.kretprobe_dispatcher(ri, regs) : 0;
+}
+
+bool bc_kprobe_tap_add(struct bc_kprobe_tap *tap, const struct perf_event *event, struct bc_hook **progs, bool at_entry)
+{
+	struct kretprobe *rp;
+	bool is_ret;
+
+	/* what tracefs made it also counts, and may write to its own buffer: its handler runs on every hit */
+	if (event->attr.type == PERF_TYPE_TRACEPOINT)
+		return false;
+	tap->kp = bc_trace_kprobe_of(event, &is_ret);
+	if (!tap->kp)
+		return false;
+	tap->is_ret = is_ret;
+	tap->progs = progs;
+	tap->func_ip = at_entry ? bc_function_entry((unsigned long)tap->kp->addr) : 0;
+	tap->next = *tap_slot(tap->kp);
+	smp_store_release(tap_slot(tap->kp), tap);
+	rp = container_of(tap->kp, struct kretprobe, kp);
+	if (is_ret)
+		smp_store_release(&rp->handler, on_return);
+	else
+		smp_store_release(&tap->kp->pre_handler, on_entry);
+	return true;
+}
+
+/* The tap may be read till an RCU-sched grace period has passed. */
+void bc_kprobe_tap_remove(struct bc_kprobe_tap *tap)
+{
+	struct kretprobe *rp = container_of(tap->kp, struct kretprobe, kp);
+	struct bc_kprobe_tap **at;
+
+	if (tap->is_ret)
+		WRITE_ONCE(rp->handler, bc_sym.kretprobe_dispatcher);
+	else
+		WRITE_ONCE(tap->kp->pre_handler, bc_sym.kprobe_dispatcher);
+	for (at = tap_slot(tap->kp); *at != tap; at = &(*at)->next)
+		;
+	WRITE_ONCE(*at, tap->next);
+}
