@@ -70,6 +70,7 @@ void bcu_free_prog(struct bcu *w, struct bcu_prog *p)
 		free(p->recorded[i].states);
 	}
 	free(p->recorded);
+	free(p->loaded);
 	free(p);
 }
 
@@ -588,6 +589,8 @@ int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 	r->message[0] = '\0';
 	w->area.used = 0;
 	w->index_depth = 0;
+	w->frame_cnt = 0;
+	w->next_insn = -1;
 	w->area.overflows = 0;
 	w->ticks = 0;
 	/* Programs may read stack that they did not write: each run finds the same there. */

@@ -46,13 +46,22 @@ struct bcu_reg {
 	struct bpf_scalar v;
 	const struct bc_map_desc *map;
 	u32 frameno;
+	u32 id;
+	s32 range;			/* packet pointers */
+	u32 mem_size;			/* PTR_TO_MEM */
+};
+
+struct bcu_slot {
+	u32 slot;
+	u8 type[BC_REG_BYTES];
+	struct bcu_reg spilled;		/* where type[BC_REG_BYTES - 1] says so */
 };
 
 struct bcu_state {
 	u32 frame;			/* depth of calls */
 	struct bcu_reg regs[MAX_BPF_REG];
-	u64 spilled_slots;		/* bit: a scalar is spilled there, see slots */
-	struct bcu_reg *slots;
+	u32 slot_cnt;			/* slots of which something is known */
+	struct bcu_slot *slots;
 };
 
 /* States in which an instruction was verified. */
@@ -68,6 +77,8 @@ struct bcu_prog {
 	struct bcu_recorded *recorded;	/* by instruction as loaded; NULL when nothing was recorded */
 	u32 recorded_cnt;
 	u32 state_cnt;
+	bool complete;			/* nothing was pruned: each state that a run has is among the recorded ones */
+	struct bpf_insn *loaded;	/* as it was loaded; with recorded */
 	struct bc_jit_image jit;
 	void *jit_memory;
 	size_t jit_size;
@@ -76,6 +87,12 @@ struct bcu_prog {
 struct bcu_record {		/* a ring buffer record reserved and not given back */
 	u8 *data;
 	u32 size;
+};
+
+/* A frame of the program at work, as the watch sees it. */
+struct bcu_frame {
+	u64 fp;
+	u32 depth;			/* bytes of stack */
 };
 
 struct bcu {
@@ -97,6 +114,9 @@ struct bcu {
 	struct bcu_record records[BCU_RECORDS];
 	u32 index[BC_MAX_CALL_FRAMES];	/* keys that for_each_map_elem hands out, by nesting */
 	u32 index_depth;
+	struct bcu_frame frames[BC_MAX_CALL_FRAMES + 1];
+	u32 frame_cnt;
+	s64 next_insn;			/* of the program as loaded, by its own arithmetic; -1: not known */
 	jmp_buf out_of_time;
 };
 
@@ -122,6 +142,13 @@ int bcu_jit_run(struct bcu *w, struct bcu_prog *p, const void *ctx, u64 *retval)
 void bcu_jit_drop(struct bcu_prog *p);
 /* A program's callback from a helper, by whichever engine runs it. */
 u64 bcu_callback(u64 cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
+
+/* watch_check.c: do values fit what was recorded, and accesses their objects? */
+bool bcu_state_holds(const struct bcu *w, const struct bcu_state *s, const u64 *regs, int *bad);
+bool bcu_reg_holds(const struct bcu *w, const struct bcu_reg *r, u64 x);
+bool bcu_may_touch(const struct bcu *w, u64 addr, u32 size);
+bool bcu_object_allows(const struct bcu *w, const struct bcu_reg *r, u64 addr, u32 size);
+bool bcu_jump_taken(const struct bpf_insn *insn, const u64 *regs);
 
 /* watch.c: recording what the verifier thinks, and holding runs against it. */
 void bcu_watch_begin(struct bcu_prog *p, const struct bcu_load *l);

@@ -56,7 +56,7 @@ struct bcu_load {
 	char *log;
 	u32 log_size;
 	bool record;			/* keep the verifier's states, for bcu_run to compare with */
-	bool no_prune;
+	bool no_prune;			/* all states are walked: runs are compared with them in full. Else: pointers at their use only */
 	u32 max_verified;		/* give up (E2BIG) after so many instructions; 0: the verifier's own limit */
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Soundness, watched: keeps the states in which the verifier passed each instruction, and holds what the interpreter does against them. Apart from
- * that, every load and store of a run must stay within what a program may touch.
+ * Soundness, watched: keeps the states in which the verifier passed each instruction, and holds what the interpreter does against them. Where
+ * nothing was pruned that is all registers and slots; else pointers where they are used, as what was pruned may differ in what is never relied
+ * upon. Apart from that, every access must stay within what a program may touch, and control must go where the program as loaded goes.
  */
 #include "lib.h"
 
@@ -22,31 +23,49 @@ static void copy_reg(struct bcu_reg *to, const struct bpf_reg_state *from)
 	to->v = from->v;
 	to->map = NULL;
 	to->frameno = from->frameno;
+	to->id = from->id;
+	to->range = 0;
+	to->mem_size = 0;
 	switch (BC_BASE_TYPE(from->type)) {
 	case CONST_PTR_TO_MAP:
 	case PTR_TO_MAP_VALUE:
 	case PTR_TO_MAP_KEY:
 		to->map = from->map;
 		break;
+	case PTR_TO_PACKET:
+	case PTR_TO_PACKET_META:
+		to->range = from->range;
+		break;
+	case PTR_TO_MEM:
+		to->mem_size = from->mem_size;
+		break;
 	}
 }
 
 static void copy_slots(struct bcu_state *to, const struct bpf_func_state *from)
 {
-	const struct bpf_reg_state *r;
-	u32 i;
+	struct bcu_slot *slot;
+	u32 i, k;
 
-	to->spilled_slots = 0;
+	to->slot_cnt = 0;
 	to->slots = NULL;
 	for (i = 0; i < from->slot_cnt; i++) {
-		r = bc_spilled_reg(from, i);
-		/* whole 8-byte spills of numbers: the rest needs no copy to be checked when it is loaded */
-		if (!r || r->type != SCALAR_VALUE || from->stack[i].slot_type[0] != STACK_SPILL)
+		for (k = 0; k < BC_REG_BYTES; k++)
+			if (from->stack[i].slot_type[k] == STACK_SPILL || from->stack[i].slot_type[k] == STACK_ZERO)
+				break;
+		if (k == BC_REG_BYTES)
 			continue;
 		if (!to->slots)
-			to->slots = calloc(BC_STACK_SLOTS, sizeof(*to->slots));
-		copy_reg(&to->slots[i], r);
-		to->spilled_slots |= 1ULL << i;
+			to->slots = malloc((from->slot_cnt - i) * sizeof(*to->slots));
+		slot = &to->slots[to->slot_cnt++];
+		slot->slot = i;
+		memcpy(slot->type, from->stack[i].slot_type, BC_REG_BYTES);
+		copy_reg(&slot->spilled, &from->stack[i].spilled);
+		/* a register that went there in part is kept whole: of it the low bytes are there */
+		for (k = 0; k < BC_REG_BYTES && slot->type[BC_REG_BYTES - 1 - k] == STACK_SPILL; k++)
+			;
+		if (k && k < BC_REG_BYTES && slot->spilled.type == SCALAR_VALUE)
+			bc_scalar_truncate(&slot->spilled.v, k);
 	}
 }
 
@@ -61,6 +80,9 @@ static void record(void *arg, const struct bpf_verifier_env *env, u32 insn_idx)
 	if (!p->recorded) {
 		p->recorded_cnt = env->insn_cnt;
 		p->recorded = calloc(env->insn_cnt, sizeof(*p->recorded));
+		p->loaded = malloc(env->insn_cnt * sizeof(*p->loaded));
+		memcpy(p->loaded, env->insns, env->insn_cnt * sizeof(*p->loaded));
+		p->complete = env->no_prune;
 	}
 	if (insn_idx >= p->recorded_cnt)
 		return;
@@ -106,70 +128,22 @@ void bcu_watch_end(void)
 
 /* ---- while a program runs ---- */
 
-static bool in_bounds(const struct bpf_scalar *v, u64 x)
+static void __attribute__((format(printf, 2, 3))) note(struct bcu *w, const char *fmt, ...)
 {
-	return ((x ^ v->t.value) & ~v->t.mask) == 0 && x >= v->umin && x <= v->umax && (s64)x >= v->smin && (s64)x <= v->smax &&
-	       (u32)x >= v->umin32 && (u32)x <= v->umax32 && (s32)x >= v->smin32 && (s32)x <= v->smax32;
+	va_list ap;
+
+	if (w->run->message[0])
+		return;
+	va_start(ap, fmt);
+	vscnprintf(w->run->message, sizeof(w->run->message), fmt, ap);
+	va_end(ap);
 }
 
-/* Pointer @x, @off and the variable part away from @base? */
-static bool points_from(const struct bcu_reg *r, u64 base, u64 x)
+/* The access itself may bring the process down: the run ends here. */
+static void stop(struct bcu *w)
 {
-	return in_bounds(&r->v, x - base - (s64)r->off);
-}
-
-static bool reg_holds(const struct bcu *w, const struct bcu_reg *r, u32 frame, u64 fp, u64 x)
-{
-	const struct bcu_map *m;
-	u64 base;
-
-	if (r->type & PTR_MAYBE_NULL && !x)
-		return true;
-	switch (BC_BASE_TYPE(r->type)) {
-	case SCALAR_VALUE:
-		return in_bounds(&r->v, x);
-	case PTR_TO_CTX:
-		return points_from(r, (unsigned long)w->ctx, x);
-	case CONST_PTR_TO_MAP:
-		return x == (unsigned long)r->map;
-	case PTR_TO_STACK:
-		return r->frameno != frame || points_from(r, fp, x);
-	case PTR_TO_MAP_VALUE:
-		m = container_of((struct bc_map_desc *)r->map, struct bcu_map, desc);
-		/* which value is not known: some one of them must do */
-		for (base = (unsigned long)m->values; base < (unsigned long)(m->data + m->data_size); base += m->value_stride) {
-			if (points_from(r, base, x))
-				return true;
-		}
-		return false;
-	default:
-		return true;
-	}
-}
-
-static bool state_holds(const struct bcu *w, const struct bcu_state *s, const u64 *regs, int *bad)
-{
-	u64 slot;
-	u32 i;
-
-	for (i = 0; i < MAX_BPF_REG; i++) {
-		if (!reg_holds(w, &s->regs[i], s->frame, regs[BPF_REG_10], regs[i])) {
-			*bad = i;
-			return false;
-		}
-	}
-	for (i = 0; s->spilled_slots >> i; i++) {
-		if (!(s->spilled_slots >> i & 1))
-			continue;
-		memcpy(&slot, (void *)(unsigned long)(regs[BPF_REG_10] - 8 * (i + 1)), sizeof(slot));
-		if (!in_bounds(&s->slots[i].v, slot)) {
-			*bad = MAX_BPF_REG + i;
-			return false;
-		}
-		if (i == BC_STACK_SLOTS - 1)
-			break;
-	}
-	return true;
+	w->run->mem_violations++;
+	longjmp(w->out_of_time, 1);
 }
 
 static void check_state(struct bcu *w, struct bcu_prog *p, u32 insn, const u64 *regs)
@@ -181,81 +155,168 @@ static void check_state(struct bcu *w, struct bcu_prog *p, u32 insn, const u64 *
 	if (!p->recorded || orig >= p->recorded_cnt)
 		return;
 	rec = &p->recorded[orig];
+	if (!p->complete) {
+		if (!rec->cnt) {
+			w->run->state_violations++;
+			note(w, "insn %u runs, and was never walked", orig);
+		}
+		return;
+	}
 	for (i = 0; i < rec->cnt; i++) {
-		if (state_holds(w, &rec->states[i], regs, &bad))
+		if (bcu_state_holds(w, &rec->states[i], regs, &bad))
 			return;
 	}
-	if (!w->run->state_violations++ && !w->run->message[0])
-		scnprintf(w->run->message, sizeof(w->run->message),
-			  "insn %u: none of %u states allows the registers; in the last one %s%d = 0x%llx does not fit", orig, rec->cnt,
-			  bad < MAX_BPF_REG ? "r" : "slot ", bad < MAX_BPF_REG ? bad : bad - MAX_BPF_REG,
-			  bad < MAX_BPF_REG ? regs[bad] : 0);
+	w->run->state_violations++;
+	note(w, "insn %u: none of %u states allows the registers; in the last one %s%d = 0x%llx does not fit", orig, rec->cnt,
+	     bad < MAX_BPF_REG ? "r" : "slot ", bad < MAX_BPF_REG ? bad : bad - MAX_BPF_REG, bad < MAX_BPF_REG ? regs[bad] : 0);
 }
 
-static bool within(u64 addr, u32 size, const void *start, u64 len)
+/* What the program as loaded does after instruction @at. */
+static s64 follow(const struct bpf_insn *insn, s64 at, const u64 *regs)
 {
-	u64 s = (unsigned long)start;
+	u8 class = BPF_CLASS(insn->code);
 
-	return addr >= s && addr - s <= len && size <= len - (addr - s);
+	if (class != BPF_JMP && class != BPF_JMP32)
+		return at + (insn->code == (BPF_LD | BPF_IMM | BPF_DW) ? 2 : 1);
+	switch (BPF_OP(insn->code)) {
+	case BPF_CALL:
+	case BPF_EXIT:
+		return -1;
+	case BPF_JA:
+		return at + 1 + (class == BPF_JMP32 ? insn->imm : insn->off);
+	default:
+		return at + 1 + (bcu_jump_taken(insn, regs) ? insn->off : 0);
+	}
 }
 
-static bool map_memory(const struct bcu_map *m, u64 addr, u32 size)
+static bool is_jump(const struct bpf_insn *insn)
 {
-	if (!within(addr, size, m->data, m->data_size) || m->desc.type == BPF_MAP_TYPE_RINGBUF)
-		return false;
-	if (addr < (unsigned long)m->values)	/* keys: for_each_map_elem hands them out */
-		return (addr - (unsigned long)m->data) % m->key_stride + size <= m->desc.key_size;
-	return (addr - (unsigned long)m->values) % m->value_stride + size <= round_up(m->desc.value_size, 8);
+	u8 class = BPF_CLASS(insn->code);
+
+	return (class == BPF_JMP || class == BPF_JMP32) && BPF_OP(insn->code) != BPF_CALL && BPF_OP(insn->code) != BPF_EXIT;
 }
 
-static bool may_touch(const struct bcu *w, u64 addr, u32 size)
+/* Branches that the verifier decided, and code that it took for dead: would the program as loaded have come here? */
+static void check_way(struct bcu *w, struct bcu_prog *p, u32 insn, const u64 *regs)
 {
+	s64 here = p->v.aux[insn].orig_insn;
+
+	if (!p->loaded)
+		return;
+	while (w->next_insn >= 0 && w->next_insn != here) {
+		if (w->next_insn >= p->recorded_cnt || !is_jump(&p->loaded[w->next_insn])) {
+			w->run->state_violations++;
+			note(w, "insn %lld runs, where the program as loaded goes to %lld", here, w->next_insn);
+			break;
+		}
+		w->next_insn = follow(&p->loaded[w->next_insn], w->next_insn, regs);
+	}
+	w->next_insn = follow(&p->loaded[here], here, regs);
+}
+
+/* Frames by their r10: one that is not known is a new callee's. */
+static void track_frames(struct bcu *w, const struct bc_exec_prog *prog, u32 insn, u64 fp)
+{
+	u32 i;
+
+	for (i = w->frame_cnt; i--; ) {
+		if (w->frames[i].fp == fp) {
+			w->frame_cnt = i + 1;
+			return;
+		}
+	}
+	if (w->frame_cnt == ARRAY_SIZE(w->frames))
+		return;
+	for (i = 0; i + 1 < prog->subprog_cnt && prog->subprogs[i + 1].start <= insn; i++)
+		;
+	w->frames[w->frame_cnt].fp = fp;
+	w->frames[w->frame_cnt++].depth = round_up(prog->subprogs[i].stack_depth, 8);
+}
+
+static void check_access(struct bcu *w, const struct bc_exec_prog *prog, u32 idx, int reg, u32 size, const u64 *regs)
+{
+	const struct bpf_insn *insn = &prog->insns[idx];
+	u64 addr = regs[reg] + (s64)insn->off;
+	const struct bcu_recorded *rec;
+	u32 orig = prog->aux[idx].orig_insn, i;
+
+	if (!bcu_may_touch(w, addr, size)) {
+		note(w, "insn %u (0x%02x): %u bytes at 0x%llx are none of the program's", orig, insn->code, size, addr);
+		stop(w);
+	}
+	if (prog != &w->running->exec || !w->running->recorded || orig >= w->running->recorded_cnt)
+		return;
+	rec = &w->running->recorded[orig];
+	for (i = 0; i < rec->cnt; i++) {
+		const struct bcu_reg *r = &rec->states[i].regs[reg];
+
+		if (rec->states[i].frame + 1 == w->frame_cnt && bcu_reg_holds(w, r, regs[reg]) && bcu_object_allows(w, r, addr, size))
+			return;
+	}
+	note(w, "insn %u (0x%02x): %u bytes at 0x%llx lie in no object that r%d pointed to in %u states", orig, insn->code, size, addr, reg,
+	     rec->cnt);
+	stop(w);
+}
+
+/* Memory that a helper is given, by its prototype. */
+static void check_helper(struct bcu *w, const struct bc_exec_prog *prog, u32 idx, const u64 *regs)
+{
+	const struct bc_func_proto *proto = bc_func_proto(prog->insns[idx].imm);
+	const struct bcu_map *map = NULL;
+	u64 size;
 	int i;
 
-	if (within(addr, size, w->index, sizeof(w->index)))
-		return true;
-	if (within(addr, size, w->area.stack, w->area.used) || within(addr, size, w->ctx, w->ctx_size))
-		return true;
-	if (w->run->packet && within(addr, size, w->run->packet, w->run->packet_size))
-		return true;
-	for (i = 0; i < BCU_RECORDS; i++) {
-		if (w->records[i].data && within(addr, size, w->records[i].data, w->records[i].size))
-			return true;
+	for (i = 0; proto && i < 5; i++) {
+		switch (BC_ARG_TYPE(proto->arg[i])) {
+		case BC_ARG_CONST_MAP_PTR:
+			map = (const struct bcu_map *)(unsigned long)regs[i + 1];
+			continue;
+		case BC_ARG_MAP_KEY:
+			size = map ? map->desc.key_size : 0;
+			break;
+		case BC_ARG_MAP_VALUE:
+		case BC_ARG_UNINIT_MAP_VALUE:
+			size = map ? map->desc.value_size : 0;
+			break;
+		case BC_ARG_MEM:
+		case BC_ARG_UNINIT_MEM:
+			size = i < 4 ? regs[i + 2] : 0;
+			break;
+		case BC_ARG_LONG:
+			size = 8;
+			break;
+		default:
+			continue;
+		}
+		if (!size || (!regs[i + 1] && (proto->arg[i] & BC_ARG_OR_NULL)))
+			continue;
+		if (size <= U32_MAX && bcu_may_touch(w, regs[i + 1], size))
+			continue;
+		note(w, "insn %u: %llu bytes at 0x%llx, given to %s, are none of the program's", prog->aux[idx].orig_insn, size, regs[i + 1],
+		     proto->name);
+		stop(w);
 	}
-	for (i = 0; i < BCU_OBJECTS; i++) {
-		if (w->objs[i].kind == BCU_MAP && map_memory(w->objs[i].ptr, addr, size))
-			return true;
-	}
-	return false;
 }
 
-static void check_access(struct bcu *w, const struct bc_exec_prog *prog, u32 idx, const u64 *regs)
+static void check_insn(struct bcu *w, const struct bc_exec_prog *prog, u32 idx, const u64 *regs)
 {
 	static const u8 sizes[] = { [BPF_W >> 3] = 4, [BPF_H >> 3] = 2, [BPF_B >> 3] = 1, [BPF_DW >> 3] = 8 };
 	const struct bpf_insn *insn = &prog->insns[idx];
-	u64 base;
 
 	switch (BPF_CLASS(insn->code)) {
 	case BPF_LDX:
-		if (prog->aux[idx].probe_mem)
-			return;
-		base = regs[insn->src_reg];
+		if (!prog->aux[idx].probe_mem)
+			check_access(w, prog, idx, insn->src_reg, sizes[BPF_SIZE(insn->code) >> 3], regs);
 		break;
 	case BPF_ST:
 	case BPF_STX:
-		base = regs[insn->dst_reg];
+		check_access(w, prog, idx, insn->dst_reg, sizes[BPF_SIZE(insn->code) >> 3], regs);
 		break;
-	default:
-		return;
+	case BPF_JMP:
+		if (insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg)
+			check_helper(w, prog, idx, regs);
+		break;
 	}
-	if (may_touch(w, base + (s64)insn->off, sizes[BPF_SIZE(insn->code) >> 3]))
-		return;
-	w->run->mem_violations++;
-	if (!w->run->message[0])
-		scnprintf(w->run->message, sizeof(w->run->message), "insn %u (0x%02x): %u bytes at 0x%llx are none of the program's",
-			  prog->aux[idx].orig_insn, insn->code, sizes[BPF_SIZE(insn->code) >> 3], base + (s64)insn->off);
-	/* The access itself may bring the process down: the run ends here. */
-	longjmp(w->out_of_time, 1);
 }
 
 static void trace(void *arg, const struct bc_exec_area *area, u32 insn, const u64 *regs)
@@ -265,9 +326,12 @@ static void trace(void *arg, const struct bc_exec_area *area, u32 insn, const u6
 	if (w->run->max_insns && w->run->insns >= w->run->max_insns)
 		longjmp(w->out_of_time, 1);
 	w->run->insns++;
-	if (area->prog == &w->running->exec)
+	track_frames(w, area->prog, insn, regs[BPF_REG_10]);
+	if (area->prog == &w->running->exec) {
+		check_way(w, w->running, insn, regs);
 		check_state(w, w->running, insn, regs);
-	check_access(w, area->prog, insn, regs);
+	}
+	check_insn(w, area->prog, insn, regs);
 }
 
 int bcu_trace_begin_(struct bcu *w)
