@@ -26,6 +26,7 @@ static struct bpf_func_state *add_frame(struct bpf_verifier_env *env, struct bpf
 		bc_frame_free(callee);
 		return NULL;
 	}
+	callee->callback_frame = st->frame[st->curframe]->callback_frame;
 	st->frame[st->curframe + 1] = callee;
 	return callee;
 }
@@ -200,6 +201,7 @@ int bc_push_callback(struct bpf_verifier_env *env, const struct bpf_call_meta *m
 		return err;
 	st->curframe++;
 	callee->in_callback_fn = true;
+	callee->callback_frame = callee->frameno;
 	callee->callback_ret_range = bc_tnum_range(0, 1);
 	/* the arguments were read by the helper, or made here */
 	callee->live.reg_written = 0x3f;

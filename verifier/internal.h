@@ -187,7 +187,7 @@ struct bpf_stack_state {
 struct bpf_reference_state {
 	u32 id;
 	u32 insn_idx;		/* where it was acquired, for the message */
-	u32 callback_frame;	/* acquired within a callback of that frame; 0: not in a callback */
+	u32 callback_frame;	/* acquired within the callback of that frame, or in a function that it called; 0: not in a callback */
 };
 
 /*
@@ -209,6 +209,7 @@ struct bpf_func_state {
 	u32 frameno;
 	u32 subprogno;
 	u32 async_entry_cnt;
+	u32 callback_frame;		/* the innermost callback that this is, or was called from; 0: none */
 	bool in_callback_fn;
 	bool in_async_callback_fn;
 	struct tnum callback_ret_range;
@@ -516,7 +517,7 @@ int bc_reg_def_unknown(struct bpf_verifier_env *env, u32 regno);
 int bc_mark_reg_read(struct bpf_verifier_env *env, struct bpf_verifier_state *st, u32 frame, u32 regno);
 int bc_mark_slot_read(struct bpf_verifier_env *env, struct bpf_verifier_state *st, u32 frame, u32 slot);
 void bc_clear_caller_saved(struct bpf_verifier_env *env, struct bpf_func_state *f);
-/* Every register and spilled register of a state: *pos starts at 0; NULL at the end. */
+/* Every register and wholly spilled register of a state (as Linux goes through them): *pos starts at 0; NULL at the end. */
 struct bpf_reg_state *bc_next_reg(struct bpf_verifier_state *st, u32 *pos);
 
 /* ---- the checks of instructions: walk.c, alu.c, jump.c, mem.c, stack.c, helper.c, call.c ---- */

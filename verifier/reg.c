@@ -212,7 +212,7 @@ struct bpf_reg_state *bc_next_reg(struct bpf_verifier_state *st, u32 *pos)
 			return &f->regs[at];
 		}
 		reg = bc_spilled_reg(f, at - MAX_BPF_REG);
-		if (reg) {
+		if (reg && f->stack[at - MAX_BPF_REG].slot_type[0] == STACK_SPILL) {
 			++*pos;
 			return reg;
 		}

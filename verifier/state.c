@@ -165,7 +165,7 @@ int bc_ref_acquire(struct bpf_verifier_env *env, u32 insn_idx)
 	refs += f->ref_cnt++;
 	refs->id = ++env->id_gen;
 	refs->insn_idx = insn_idx;
-	refs->callback_frame = f->in_callback_fn ? f->frameno : 0;
+	refs->callback_frame = f->callback_frame;
 	return refs->id;
 }
 
@@ -176,8 +176,11 @@ int bc_ref_drop(struct bpf_func_state *f, u32 id)
 	for (i = 0; i < f->ref_cnt; i++) {
 		if (f->refs[i].id != id)
 			continue;
-		/* a callback may not give back what its caller holds */
-		if (f->in_callback_fn && f->refs[i].callback_frame != f->frameno)
+		/*
+		 * A callback, or a function that it calls, may not give back what the callback's caller holds: it may be called again. (Linux
+		 * 6.1 looks at the callback itself only.)
+		 */
+		if (f->refs[i].callback_frame != f->callback_frame)
 			return -EINVAL;
 		f->refs[i] = f->refs[--f->ref_cnt];
 		memset(&f->refs[f->ref_cnt], 0, sizeof(f->refs[0]));

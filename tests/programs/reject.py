@@ -502,6 +502,7 @@ no("in a socket filter", "EINVAL", "socket filter progs cannot use bpf_spin_lock
    *LOCKED, a.mov(R1, R6), a.call(SPIN_UNLOCK), *OUT)
 
 group("callbacks")
+OF_FUNCTION = "Linux 6.1 asks whose a reference is in the callback itself only"
 no("number as callback", "EACCES", "R2 type=scalar expected=func",
    a.mov_imm(R1, 1), a.mov_imm(R2, 1), a.mov_imm(R3, 0), a.mov_imm(R4, 0), a.call(LOOP), *OUT)
 no("returns 2", "EINVAL", "At callback return the register R0 has value",
@@ -528,6 +529,15 @@ no("fifth argument", "EACCES", "R5 !read_ok",
 no("called directly too early", "EACCES", "R8 !read_ok",
    a.mov_imm(R1, 1), a.ld_func(R2, "cb"), a.mov_imm(R3, 0), a.mov_imm(R4, 0), a.call(LOOP), *OUT,
    "cb", a.mov(R0, R8), a.exit_())
+# A function that a callback calls is the callback's, as to references: it may be called again.
+no("record lost in a function that it calls", "EINVAL", "Unreleased reference",
+   a.mov_imm(R1, 2), a.ld_func(R2, "cb"), a.mov_imm(R3, 0), a.mov_imm(R4, 0), a.call(LOOP), *OUT,
+   "cb", a.call_sub("loses"), a.mov_imm(R0, 0), a.exit_(), "loses", *reserve(8), a.mov_imm(R0, 0), a.exit_(), native_differs=OF_FUNCTION)
+no("record of the caller given back in a function that it calls", "EINVAL", "acquired before",
+   *reserve(8), a.jmp_imm("eq", R6, 0, "none"), a.stx(8, R10, -8, R6), a.mov_imm(R1, 2), a.ld_func(R2, "cb"), a.mov(R3, R10),
+   a.add_imm(R3, -8), a.mov_imm(R4, 0), a.call(LOOP), a.mov(R1, R6), a.mov_imm(R2, 0), a.call(RB_SUBMIT), "none", *OUT,
+   "cb", a.ldx(8, R1, R2, 0), a.call_sub("gives"), a.mov_imm(R0, 0), a.exit_(),
+   "gives", a.mov_imm(R2, 0), a.call(RB_SUBMIT), a.mov_imm(R0, 0), a.exit_(), native_differs=OF_FUNCTION)
 
 group("output")
 no("ring buffer takes a number", "EACCES", "R2 type=scalar expected=fp",

@@ -93,6 +93,7 @@ struct bcu_record {		/* a ring buffer record reserved and not given back */
 struct bcu_frame {
 	u64 fp;
 	u32 depth;			/* bytes of stack */
+	u32 base;			/* the frame that counts as the first: a global function is judged by itself */
 };
 
 struct bcu {
@@ -144,6 +145,7 @@ void bcu_jit_drop(struct bcu_prog *p);
 u64 bcu_callback(u64 cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
 
 /* watch_check.c: do values fit what was recorded, and accesses their objects? */
+bool bcu_frame_is(const struct bcu *w, u32 frameno);
 bool bcu_state_holds(const struct bcu *w, const struct bcu_state *s, const u64 *regs, int *bad);
 bool bcu_reg_holds(const struct bcu *w, const struct bcu_reg *r, u64 x);
 bool bcu_may_touch(const struct bcu *w, u64 addr, u32 size);

@@ -176,6 +176,9 @@ static s64 follow(const struct bpf_insn *insn, s64 at, const u64 *regs)
 {
 	u8 class = BPF_CLASS(insn->code);
 
+	/* a load from a packet that fails leaves the function */
+	if (class == BPF_LD && BPF_MODE(insn->code) != BPF_IMM)
+		return -1;
 	if (class != BPF_JMP && class != BPF_JMP32)
 		return at + (insn->code == (BPF_LD | BPF_IMM | BPF_DW) ? 2 : 1);
 	switch (BPF_OP(insn->code)) {
@@ -229,6 +232,7 @@ static void track_frames(struct bcu *w, const struct bc_exec_prog *prog, u32 ins
 		return;
 	for (i = 0; i + 1 < prog->subprog_cnt && prog->subprogs[i + 1].start <= insn; i++)
 		;
+	w->frames[w->frame_cnt].base = prog->subprogs[i].is_global ? w->frame_cnt : w->frame_cnt ? w->frames[w->frame_cnt - 1].base : 0;
 	w->frames[w->frame_cnt].fp = fp;
 	w->frames[w->frame_cnt++].depth = round_up(prog->subprogs[i].stack_depth, 8);
 }
@@ -250,7 +254,7 @@ static void check_access(struct bcu *w, const struct bc_exec_prog *prog, u32 idx
 	for (i = 0; i < rec->cnt; i++) {
 		const struct bcu_reg *r = &rec->states[i].regs[reg];
 
-		if (rec->states[i].frame + 1 == w->frame_cnt && bcu_reg_holds(w, r, regs[reg]) && bcu_object_allows(w, r, addr, size))
+		if (bcu_frame_is(w, rec->states[i].frame) && bcu_reg_holds(w, r, regs[reg]) && bcu_object_allows(w, r, addr, size))
 			return;
 	}
 	note(w, "insn %u (0x%02x): %u bytes at 0x%llx lie in no object that r%d pointed to in %u states", orig, insn->code, size, addr, reg,

@@ -41,8 +41,23 @@ static bool record_holds(const struct bcu *w, const struct bcu_reg *r, u64 x)
 	return false;
 }
 
+/* The verifier's frame @frameno, counted from the main program or from the global function that is at work. */
+static const struct bcu_frame *frame_of(const struct bcu *w, u32 frameno)
+{
+	u32 i = w->frame_cnt ? w->frames[w->frame_cnt - 1].base + frameno : 0;
+
+	return i < w->frame_cnt ? &w->frames[i] : NULL;
+}
+
+/* Is it the one at work? */
+bool bcu_frame_is(const struct bcu *w, u32 frameno)
+{
+	return w->frame_cnt && frame_of(w, frameno) == &w->frames[w->frame_cnt - 1];
+}
+
 bool bcu_reg_holds(const struct bcu *w, const struct bcu_reg *r, u64 x)
 {
+	const struct bcu_frame *f;
 	const struct bcu_map *m;
 	u64 base;
 
@@ -56,7 +71,8 @@ bool bcu_reg_holds(const struct bcu *w, const struct bcu_reg *r, u64 x)
 	case CONST_PTR_TO_MAP:
 		return x == (unsigned long)r->map;
 	case PTR_TO_STACK:
-		return r->frameno >= w->frame_cnt || points_from(r, w->frames[r->frameno].fp, x);
+		f = frame_of(w, r->frameno);
+		return !f || points_from(r, f->fp, x);
 	case PTR_TO_MAP_VALUE:
 		m = container_of((struct bc_map_desc *)r->map, struct bcu_map, desc);
 		/* which value is not known: some one of them must do */
@@ -117,7 +133,7 @@ bool bcu_state_holds(const struct bcu *w, const struct bcu_state *s, const u64 *
 	u32 i, k;
 
 	*bad = BPF_REG_10;
-	if (s->frame + 1 != w->frame_cnt)
+	if (!bcu_frame_is(w, s->frame))
 		return false;
 	for (i = 0; i < MAX_BPF_REG; i++) {
 		*bad = i;
@@ -183,13 +199,15 @@ bool bcu_may_touch(const struct bcu *w, u64 addr, u32 size)
 /* Do the bytes lie in the object that the register was known to point to? */
 bool bcu_object_allows(const struct bcu *w, const struct bcu_reg *r, u64 addr, u32 size)
 {
+	const struct bcu_frame *f;
 	const struct bcu_map *m;
 
 	switch (BC_BASE_TYPE(r->type)) {
 	case PTR_TO_CTX:
 		return within(addr, size, w->ctx, w->ctx_size);
 	case PTR_TO_STACK:
-		return r->frameno >= w->frame_cnt || in_frame(&w->frames[r->frameno], addr, size);
+		f = frame_of(w, r->frameno);
+		return !f || in_frame(f, addr, size);
 	case PTR_TO_MAP_VALUE:
 		m = container_of((struct bc_map_desc *)r->map, struct bcu_map, desc);
 		return addr >= (unsigned long)m->values && map_memory(m, addr, size);
