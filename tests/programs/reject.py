@@ -532,7 +532,8 @@ no("called directly too early", "EACCES", "R8 !read_ok",
 # A function that a callback calls is the callback's, as to references: it may be called again.
 no("record lost in a function that it calls", "EINVAL", "Unreleased reference",
    a.mov_imm(R1, 2), a.ld_func(R2, "cb"), a.mov_imm(R3, 0), a.mov_imm(R4, 0), a.call(LOOP), *OUT,
-   "cb", a.call_sub("loses"), a.mov_imm(R0, 0), a.exit_(), "loses", *reserve(8), a.mov_imm(R0, 0), a.exit_(), native_differs=OF_FUNCTION)
+   "cb", a.call_sub("loses"), a.mov_imm(R0, 0), a.exit_(),
+   "loses", *reserve(8), a.mov_imm(R0, 0), a.exit_(), native_differs=OF_FUNCTION)
 no("record of the caller given back in a function that it calls", "EINVAL", "acquired before",
    *reserve(8), a.jmp_imm("eq", R6, 0, "none"), a.stx(8, R10, -8, R6), a.mov_imm(R1, 2), a.ld_func(R2, "cb"), a.mov(R3, R10),
    a.add_imm(R3, -8), a.mov_imm(R4, 0), a.call(LOOP), a.mov(R1, R6), a.mov_imm(R2, 0), a.call(RB_SUBMIT), "none", *OUT,

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""The types that the generator of well-typed programs uses (tests/fuzz/typed): a program's own BTF and a small kernel's, as
+a header with their bytes and the ids in them."""
+
+from __future__ import annotations
+
+from programs import btf as b
+
+
+def program_types() -> tuple[bytes, dict[str, int]]:
+    """Function prototypes, values with a lock and a timer, and one of every other kind."""
+    btf = b.Btf()
+    u32, u64, char = btf.int("unsigned int", 4, 0), btf.int("unsigned long long", 8, 0), btf.int("char", 1, b.CHAR)
+    number = btf.int("int", 4)
+    words = btf.array(u64, u32, 6)
+    memory = btf.struct("memory", 48, [("words", words, 0)])
+    context = {}
+    for name in ("__sk_buff", "pt_regs", "xdp_md", "bpf_sock", "bpf_perf_event_data", "bpf_raw_tracepoint_args"):
+        context[name] = btf.struct(name, 4, [("len", u32, 0)])
+    lock = btf.struct("bpf_spin_lock", 4, [("val", u32, 0)])
+    timer = btf.struct("bpf_timer", 16, [("words", btf.array(u64, u32, 2), 0)])
+    locked = btf.struct("locked", 48, [("lock", lock, 0), ("number", u64, 64), ("more", btf.array(u64, u32, 4), 128)])
+    timed = btf.struct("timed", 48, [("timer", timer, 0), ("more", btf.array(u64, u32, 4), 128)])
+    task = btf.ptr(btf.modifier(b.TYPE_TAG, btf.struct("task_struct", 0, []), "kptr"))
+    kept = btf.struct("kept", 48, [("task", task, 0), ("more", btf.array(u64, u32, 5), 64)])
+    static = btf.func("step", btf.proto(number, [("a", u64), ("b", u64), ("c", u64)]))
+    of_memory = btf.func("of_memory", btf.proto(number, [("m", btf.ptr(btf.modifier(b.CONST, memory))), ("n", number)]), b.GLOBAL)
+    pointer = btf.ptr(btf.modifier(b.TYPEDEF, context["__sk_buff"], "ctx_t"))
+    of_context = btf.func("of_context", btf.proto(number, [("ctx", pointer), ("n", number)]), b.GLOBAL)
+    # what no program above needs, but blobs have
+    btf.struct("either", 8, [("a", u32, 0), ("b", u64, 0)], kind=b.UNION)
+    btf.struct("bits", 8, [("low", number, 3 << 24), ("high", u32, 5 << 24 | 3)], kflag=True)
+    btf.enum("colour", 4, [("RED", 0), ("GREEN", 1)])
+    btf.enum64("large", 8, [("HUGE", 1 << 40)])
+    forward = btf.add(b.FWD, "elsewhere")
+    btf.ptr(btf.modifier(b.VOLATILE, btf.modifier(b.CONST, forward)))
+    btf.modifier(b.RESTRICT, btf.ptr(char))
+    btf.add(b.FLOAT, "double", 8)
+    btf.modifier(b.TYPE_TAG, u32, "tag")
+    btf.decl_tag("note", memory)
+    btf.decl_tag("note", memory, 0)
+    btf.decl_tag("argument", static, 1)
+    variable = btf.var("count", u32)
+    btf.datasec(".data", 8, [(variable, 0, 4), (btf.var("last", number, b.STATIC), 4, 4)])
+    ids = {"KEY": u32, "LOCKED": locked, "TIMER": timed, "KEPT": kept}
+    ids |= {"STATIC": static, "GLOBAL_MEM": of_memory, "GLOBAL_CTX": of_context}
+    ids |= {"FILE": btf.name("typed.c"), "LINE": btf.name("\treturn n;"), "OTHER_LINE": btf.name("int step(void)")}
+    return btf.blob(), ids
+
+
+def kernel_types() -> tuple[bytes, dict[str, int]]:
+    """A kernel with a few functions and one tracepoint, whose arguments lead on."""
+    btf = b.Btf()
+    number, long, char = btf.int("int", 4), btf.int("long unsigned int", 8, 0), btf.int("char", 1)
+    chars, void_ptr = btf.ptr(char), btf.ptr(0)
+    inode = btf.struct("inode", 80, [("i_mode", number, 0), ("i_ino", long, 512)])
+    dentry = btf.struct("dentry", 64, [("d_flags", number, 0), ("d_inode", btf.ptr(inode), 384)])
+    path = btf.struct("path", 16, [("dentry", btf.ptr(dentry), 0), ("mnt", void_ptr, 64)])
+    file = btf.struct("file", 64, [("f_u", long, 0), ("f_path", path, 128), ("f_flags", number, 256)])
+    either = btf.struct("either", 8, [("count", number, 0), ("next", btf.ptr(file), 0)], kind=b.UNION)
+    whole = [("state", long), ("pid", number), ("tgid", number), ("comm", btf.array(char, number, 16)), ("either", either)]
+    places = dict(zip(("state", "pid", "tgid", "comm", "either"), (0, 64, 96, 128, 256), strict=True))
+    members = [(name, kind, places[name]) for name, kind in whole]
+    members += [("low", number, 3 << 24 | 320), ("high", number, 7 << 24 | 323), ("node", path, 384)]
+    members += [("inodes", btf.array(inode, number, 2), 512), ("grid", btf.array(btf.array(number, number, 2), number, 2), 1792)]
+    members += [("start_time", long, 8), ("address", btf.struct("words", 16, [("w", btf.array(number, number, 4), 0)]), 24)]
+    members += [("parent", btf.ptr(btf.modifier(b.CONST, file)), 1920), ("tail", btf.array(path, number, 0), 1984)]
+    members.sort(key=lambda member: member[2] & 0xFFFFFF)
+    task = btf.struct("task_struct", 248, members, kflag=True)
+    page = btf.ptr(btf.struct("page", 8, [("flags", long, 0)]))
+    pair = btf.struct("pair", 16, [("a", long, 0), ("b", long, 64)])
+    btf.struct("pt_regs", 168, [("di", long, 896)])
+    read = [("file", btf.ptr(file)), ("buf", chars), ("count", long), ("pos", btf.ptr(long))]
+    ids = {"READ": btf.func("vfs_read", btf.proto(long, read))}
+    ids["PAGE"] = btf.func("mark_page_accessed", btf.proto(0, [("page", page)]))
+    ids["PAIR"] = btf.func("of_pair", btf.proto(number, [("n", number), ("pair", pair), ("last", number)]))
+    rename = btf.proto(0, [("__data", void_ptr), ("task", btf.ptr(task)), ("comm", chars)])
+    ids["RENAME"] = btf.modifier(b.TYPEDEF, btf.ptr(rename), "btf_trace_task_rename")
+    return btf.blob(), ids
+
+
+def header() -> str:
+    """types.h of tests/fuzz/typed."""
+    text = "/* SPDX-License-Identifier: MIT */\n/* Made by typed_types.py. */\n"
+    for name, (blob, ids) in {"types": program_types(), "kernel": kernel_types()}.items():
+        text += "".join(f"#define {name.upper()}_{key} {value}\n" for key, value in ids.items())
+        text += f"static const unsigned char {name}_blob[] __attribute__((unused)) = {{ {', '.join(map(str, blob))} }};\n"
+    return text
