@@ -55,7 +55,8 @@ BUGS = [
         "if (v->smin < 0 && (v->smin == S64_MIN || off + v->smin != (s32)(off + v->smin) || v->smin + off < 0))\n"
         "\t\treturn not_negative(env, regno);\n\t/* a minimum past 31 bits may come out small here: its maximum is found too large below */\n"
         "\terr = within(env, regno, (s32)(v->smin + off), size, mem_size, zero_ok);", "err = 0;"),
-    Bug("constant read past its place", "mem.c", "map, off + (u32)reg->v.t.value, bytes, &value);", "map, off, bytes, &value);"),
+    Bug("constant read past its place", "mem.c", "map, off + (u32)reg->v.t.value, bytes, &value);",
+        "map, off + (u32)reg->v.t.value + 8, bytes, &value);"),
     Bug("packet range too long by one", "jump.c", "range = pkt->off + (below_end ? 1 : 0);", "range = pkt->off + 1;"),
     Bug("packet range kept when a variable is added", "alu.c", "new_packet_base(env, dst, false);\n\t\tbreak;\n\tcase BPF_SUB:",
         "new_packet_base(env, dst, true);\n\t\tbreak;\n\tcase BPF_SUB:"),
@@ -76,7 +77,7 @@ BUGS = [
     Bug("null check taken the wrong way round", "jump.c",
         "resolve_null(env->cur, insn->dst_reg, op == BPF_JNE);\n\t\tresolve_null(taken, insn->dst_reg, op == BPF_JEQ);",
         "resolve_null(env->cur, insn->dst_reg, op == BPF_JEQ);\n\t\tresolve_null(taken, insn->dst_reg, op == BPF_JNE);"),
-    Bug("lost reference not noticed", "helper.c", "return leak ? -EINVAL : 0;", "return 0;"),
+    Bug("lost reference not noticed", "helper.c", "owed += own;", ""),
     Bug("record given back still usable", "helper.c",
         "if (reg->ref_obj_id == ref_obj_id)\n\t\t\tbc_reg_unknown(reg);", ";"),
     Bug("packet pointers still usable after the packet has moved", "helper.c",

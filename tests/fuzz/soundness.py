@@ -138,14 +138,14 @@ def branch_counts(seed: int, count: int) -> dict[str, tuple[int, int, int, int]]
         made = next(out.glob(f"{data.stem}*.gcov.json.gz"))
         report = json.loads(gzip.decompress(made.read_bytes()))
         made.unlink()
-        lines = next(entry["lines"] for entry in report["files"] if entry["file"].endswith("verifier/" + path.name))
-        found[path.name] = count_branches(path.read_text().splitlines(), lines)
+        found[path.name] = count_branches(path.read_text().splitlines(), report["files"], path.name)
     return found
 
 
-def count_branches(text: Sequence[str], lines: Sequence[dict[str, Any]]) -> tuple[int, int, int, int]:
+def count_branches(text: Sequence[str], files: Sequence[dict[str, Any]], name: str) -> tuple[int, int, int, int]:
     """Of one file, from gcov's lines."""
     taken = total = kept_taken = kept = 0
+    lines = next(entry["lines"] for entry in files if entry["file"].endswith("verifier/" + name))
     for line in lines:
         branches = [branch for branch in line["branches"] if not branch["throw"]]
         if len(branches) == 0:
@@ -161,7 +161,7 @@ def count_branches(text: Sequence[str], lines: Sequence[dict[str, Any]]) -> tupl
 
 def refusals(text: Sequence[str], number: int, branches: int) -> int:
     """How many of the branches of an `if` lead straight to the return of an error: one of them, where its body is that."""
-    head = text[number - 1].strip()
+    head = text[number - 1].strip() if number <= len(text) else ""
     if not head.startswith(("if ", "} else if")) or branches < 2:
         return 0
     for line in text[number : number + 6]:

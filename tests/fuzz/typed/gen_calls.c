@@ -495,6 +495,17 @@ void step_packet(struct gen *g)
 	default:
 		JR(BPF_JGT, 3, 2, out);
 	}
+	if (chance(g, 8) && g->f.nums & 0x380) {	/* on by a variable, which must be tested again */
+		for (index = 7; !(g->f.nums >> index & 1); index++)
+			;
+		emit(g, BPF_ALU64 | BPF_AND | BPF_K, index, 0, 0, 7);
+		ADD(1, index);
+		if (chance(g, 50)) {
+			MOV(3, 1);
+			ADDI(3, reach);
+			JR(BPF_JGT, 3, 2, out);
+		}
+	}
 	off = chance(g, 60) ? (s32)reach - (s32)size : chance(g, 80) ? 0 : (s32)reach - (s32)size + 1;
 	if (g->p->type == BPF_PROG_TYPE_CGROUP_SKB || chance(g, 70))
 		emit(g, LD_MEM(size), 4, 1, off, 0);
