@@ -156,7 +156,8 @@ static int count_loop(struct bpf_verifier_env *env, struct bpf_func_state *f, bo
 	int err;
 
 	*more = true;
-	if (limit > MAX_ROUNDS)
+	/* a pointer is a number too, and one that is not known */
+	if (f->regs[BPF_REG_1].type != SCALAR_VALUE || limit > MAX_ROUNDS)
 		return 0;
 	err = bc_mark_precise(env, BPF_REG_1);
 	if (err)

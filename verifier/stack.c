@@ -163,8 +163,7 @@ static int write_somewhere(struct bpf_verifier_env *env, struct bpf_func_state *
 		u8 *type = byte_at(f, i);
 
 		env->scratched_slots |= 1ULL << slot;
-		if (bc_spilled_reg(f, slot))
-			spoil(&f->stack[slot]);
+		/* what is left of a spilled register can't be read any more (Linux) */
 		bc_reg_not_init(&f->stack[slot].spilled);
 		if (zero && *type == STACK_ZERO)
 			zero_counts = true;
@@ -172,6 +171,25 @@ static int write_somewhere(struct bpf_verifier_env *env, struct bpf_func_state *
 			*type = STACK_MISC;
 	}
 	return zero_counts ? bc_mark_precise(env, value_regno) : 0;
+}
+
+/* Bytes left of a register that was spilled to the slot, its low one not among them. */
+static bool is_remnant(struct bpf_func_state *f, s32 off)
+{
+	return *byte_at(f, off) == STACK_SPILL && !bc_spilled_reg(f, slot_of(off));
+}
+
+static int check_remnants(struct bpf_verifier_env *env, struct bpf_func_state *f, s32 from, s32 to, const char *what)
+{
+	s32 i;
+
+	for (i = from; i < to; i++) {
+		if (!is_remnant(f, i))
+			continue;
+		bc_log(env, "invalid%s stack off %d+%d size %d\n", what, from, i - from, to - from);
+		return -EACCES;
+	}
+	return 0;
 }
 
 /* A register out of bytes that are no spilled register: zero when all of them are. */
@@ -211,6 +229,9 @@ static int read_at(struct bpf_verifier_env *env, struct bpf_func_state *f, s32 o
 	if (err)
 		return err;
 	if (!reg) {
+		err = check_remnants(env, f, off, off + (s32)bytes, " read from");
+		if (err)
+			return err;
 		if (dst)
 			load_bytes(env, f, off, off + (s32)bytes, value_regno);
 		return 0;
@@ -300,6 +321,9 @@ int bc_check_stack_range(struct bpf_verifier_env *env, u32 regno, s32 off, s32 s
 		meta->raw_regno = regno;
 		return 0;
 	}
+	err = check_remnants(env, f, lo, hi + size, by_helper ? " indirect read from" : " read from");
+	if (err)
+		return err;
 	for (i = lo; i < hi + size; i++) {
 		u32 slot = slot_of(i);
 		struct bpf_stack_state *s = &f->stack[slot];

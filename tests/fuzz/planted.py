@@ -65,7 +65,7 @@ BUGS = [
     Bug("stale spill: a partial store leaves the spilled number", "stack.c",
         "if (bc_spilled_reg(f, slot))\n\t\tspoil(s);\n\tbc_reg_not_init(&s->spilled);\n\t/* a part", "if (0)\n\t\tspoil(s);\n\t/* a part"),
     Bug("stale spill: a store at a variable place leaves what was there", "stack.c",
-        "if (bc_spilled_reg(f, slot))\n\t\t\tspoil(&f->stack[slot]);\n\t\tbc_reg_not_init(&f->stack[slot].spilled);", ""),
+        "*type = STACK_MISC;\n\t}\n\treturn zero_counts", ";\n\t}\n\treturn zero_counts"),
     Bug("narrow fill of a spilled number taken for all of it", "stack.c", "if (bytes == spilled && !(off % BC_REG_BYTES)) {", "if (1) {"),
     Bug("what a helper writes on the stack leaves what was there", "stack.c",
         "spoil(s);\n\t\t\t\tbc_reg_unknown(&s->spilled);\n\t\t\t} else", ";\n\t\t\t} else"),

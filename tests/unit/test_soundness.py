@@ -9,6 +9,8 @@ import struct
 import asm as a
 import pytest
 from fuzz_runner import Tally, try_seed
+from program_world import Stage
+from programs.case import LOOP, Case
 from verifier_lib import World
 
 SEEDS = 1200
@@ -90,3 +92,14 @@ def test_a_32_bit_shift_is_by_the_known_low_half(op: str) -> None:
         assert verdict.ok, verdict.log
         result = world.run(verdict.fd)
         assert result.state_violations == 0, result.message
+
+
+def test_a_pointer_says_how_often_a_callback_is_called() -> None:
+    """bpf_loop() takes any value: a pointer's offset is not the number that it is."""
+    case = Case("loop by a pointer", "soundness", a.asm(
+        a.st(8, a.R10, -8, 0), a.ld_func(a.R2, "cb"), a.mov(a.R3, a.R10), a.add_imm(a.R3, -8), a.mov_imm(a.R4, 0), a.call(LOOP),
+        a.ldx(8, a.R1, a.R10, -8), a.mov(a.R2, a.R10), a.add_imm(a.R2, -16), a.add(a.R2, a.R1), a.ldx(1, a.R0, a.R2), a.exit_(),
+        "cb", a.ldx(8, a.R1, a.R2), a.add_imm(a.R1, 4), a.stx(8, a.R2, 0, a.R1), a.mov_imm(a.R0, 0), a.exit_(),
+    ))
+    with World() as world:
+        assert Stage(world).load(case).error == "EACCES"

@@ -410,19 +410,19 @@ static void print_end(const char *name)
 	printf("\"");
 }
 
-static int prog_array_of(u32 type)
+static int prog_array_of(u32 type, u32 attach_type)
 {
-	static int fd_of[32];
+	static int fd_of[32][64];
 	union bpf_attr attr;
 
-	if (!fd_of[type]) {
+	if (!fd_of[type][attach_type]) {
 		memset(&attr, 0, sizeof(attr));
 		attr.map_type = BPF_MAP_TYPE_PROG_ARRAY;
 		attr.key_size = attr.value_size = attr.max_entries = 4;
-		fd_of[type] = bpf(BPF_MAP_CREATE, &attr);
-		must(fd_of[type], "a prog array, natively");
+		fd_of[type][attach_type] = bpf(BPF_MAP_CREATE, &attr);
+		must(fd_of[type][attach_type], "a prog array, natively");
 	}
-	return fd_of[type];
+	return fd_of[type][attach_type];
 }
 
 static int do_native(u64 seed, u64 count, u32 features)
@@ -436,8 +436,8 @@ static int do_native(u64 seed, u64 count, u32 features)
 	printf("{\"differences\": [");
 	for (i = 0; i < count; i++) {
 		gen_make(&prog, seed + i, features, &fds);
-		/* a prog array belongs to the type of program that was first to use it */
-		native.map[GEN_PROGS] = prog_array_of(prog.type);
+		/* a prog array belongs to the type of program, and of attachment, that was first to use it */
+		native.map[GEN_PROGS] = prog_array_of(prog.type, prog.attach_type);
 		log_buf[0] = '\0';
 		ours = load(false, 0, NULL);
 		drop(ours);
