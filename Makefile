@@ -17,6 +17,7 @@ help:
 	@echo 'make test-unit   the tests that need no virtual machine'
 	@echo 'make test-full   all of that, the debug kernels, and what takes long; writes docs/test-full.md'
 	@echo 'make bench       what programs, events and map operations cost, against native; writes docs/benchmarks.md'
+	@echo 'make fuzz        libFuzzer on the verifier in user space for an hour [SECONDS=]'
 	@echo 'make setup       packages (apt) and .venv; quick when there is nothing to do'
 	@echo 'make module      build bpfcompat.ko [KDIR=kernel build tree] [CC=compiler], into build/module'
 	@echo 'make shim        build the preload library, into build/shim'
@@ -44,6 +45,10 @@ test-full: setup shim
 bench: setup shim
 	@.venv/bin/python -m tests.bench $(if $(KERNEL),--kernel $(KERNEL)) $(BENCH_ARGS)
 
+fuzz: setup
+	tools/setup.sh fuzz
+	.venv/bin/python tests/fuzz/libfuzzer.py --seconds $(or $(SECONDS),3600)
+
 # In a copy, so that the tree stays clean; begun anew for another kernel, of which all that was probed for may differ.
 module:
 	@mkdir -p build/module
@@ -70,4 +75,4 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: help setup demo test test-unit test-full bench module shim install clean
+.PHONY: help setup demo test test-unit test-full bench fuzz module shim install clean

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Gets everything that building and testing need: packages by apt (only what is missing), and a virtual environment in
-# .venv. Quick when there is nothing to do. `setup.sh debug-kernel` adds what building the debug kernel needs.
+# .venv. Quick when there is nothing to do. `setup.sh debug-kernel` adds what building the debug kernel needs, `fuzz` libFuzzer.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,8 @@ python=${PYTHON:-/usr/bin/python3}
 packages="qemu-system-x86 linux-image-amd64 linux-headers-amd64 gcc libc6-dev make binutils kmod clang llvm
 	bpftool libbpf-dev libbpf-tools libelf-dev zlib1g-dev dwarves python3 python3-dev python3-venv procps iproute2
 	util-linux zstd git"
-[ "${1:-}" = debug-kernel ] && packages="$packages linux-source-6.1 flex bison bc libssl-dev xz-utils rsync cpio"
+[ "${1:-}" = debug-kernel ] && packages="$packages linux-source-6.1 flex bison bc libssl-dev xz-utils rsync cpio libclang-rt-14-dev"
+[ "${1:-}" = fuzz ] && packages="$packages libclang-rt-14-dev"
 
 say() { printf 'setup: %s\n' "$*"; }
 
