@@ -15,9 +15,13 @@ struct bc_pkt_ptrs {
 	u64 data_meta;
 };
 
+/* Negative offsets of LD_ABS and LD_IND (Linux: SKF_NET_OFF, SKF_LL_OFF): from the network header, and below these from the link layer's. */
+#define BC_PKT_NEGATIVE	0x100000
+
 struct bc_skb_ctx {
 	struct __sk_buff user;
 	struct bc_pkt_ptrs pkt;
+	u64 network, link;	/* addresses of the headers, both before data_end */
 	void *host;		/* the runner's own */
 };
 

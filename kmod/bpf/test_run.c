@@ -235,6 +235,8 @@ static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	if (!ctx->user.wire_len && (attr->test.ctx_in || attr->test.ctx_out))
 		ctx->user.wire_len = size - skip;
 	ctx->host = &p;
+	ctx->link = (unsigned long)p.link;
+	ctx->network = ctx->link + BC_ETH_BYTES;
 	ctx->pkt.data = (unsigned long)p.link + skip;
 	ctx->pkt.data_end = (unsigned long)p.link + size;
 	ctx->pkt.data_meta = ctx->pkt.data;

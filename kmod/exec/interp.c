@@ -225,21 +225,26 @@ static void atomic_op64(const struct bpf_insn *insn, u64 *regs, u64 *p)
 	}
 }
 
-/* Deprecated packet load: big-endian, relative to the packet's start; r6 holds the context. False: outside of the packet. */
+/* Deprecated packet load: big-endian, relative to the packet's start or to a header; r6 holds the context. False: outside of the packet. */
 static bool packet_load(const struct bpf_insn *insn, const u64 *regs, u64 *value)
 {
 	static const u8 bytes_of[] = { [BPF_W >> 3] = 4, [BPF_H >> 3] = 2, [BPF_B >> 3] = 1 };
 	const struct bc_skb_ctx *skb = (const void *)(unsigned long)regs[BPF_REG_6];
 	u32 size = bytes_of[BPF_SIZE(insn->code) >> 3];
+	u64 start = skb->pkt.data;
 	s64 off = insn->imm;
 	const u8 *p;
 	u64 v = 0;
 
 	if (BPF_MODE(insn->code) == BPF_IND)
 		off = (s32)((u32)off + (u32)regs[insn->src_reg]);
-	if (off < 0 || (u64)off + size > skb->pkt.data_end - skb->pkt.data)
+	if (off < 0) {
+		start = off >= -BC_PKT_NEGATIVE ? skb->network : skb->link;
+		off += off >= -BC_PKT_NEGATIVE ? BC_PKT_NEGATIVE : 2 * BC_PKT_NEGATIVE;
+	}
+	if (off < 0 || off + size > (s64)(skb->pkt.data_end - start))
 		return false;
-	for (p = (const u8 *)(unsigned long)(skb->pkt.data + off); size; size--)
+	for (p = (const u8 *)(unsigned long)(start + off); size; size--)
 		v = v << 8 | *p++;
 	*value = v;
 	return true;

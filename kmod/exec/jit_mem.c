@@ -157,7 +157,7 @@ static void atomic(struct jit *j, const struct bpf_insn *insn)
 void jit_packet_load(struct jit *j, const struct bpf_insn *insn)
 {
 	u32 size = BPF_SIZE(insn->code) == BPF_W ? 4 : BPF_SIZE(insn->code) == BPF_H ? 2 : 1;
-	u32 negative, outside, done;
+	u32 positive, from_network, from_link, before, outside, done;
 	int ctx = jit_reg(BPF_REG_6);
 
 	if (BPF_MODE(insn->code) == BPF_IND) {
@@ -172,13 +172,23 @@ void jit_packet_load(struct jit *j, const struct bpf_insn *insn)
 		jit_imm(j, R10, insn->imm, false);
 	}
 	x_rr(j, 0, 0x85, R10, R10);
-	negative = x_ahead(j, CC_S);
+	positive = x_ahead(j, CC_NS);
+	x_rm(j, W, 0x8b, R11, ctx, offsetof(struct bc_skb_ctx, network));
+	x_ri(j, 0, 0, R10, BC_PKT_NEGATIVE);
+	from_network = x_ahead(j, CC_NS);
+	x_rm(j, W, 0x8b, R11, ctx, offsetof(struct bc_skb_ctx, link));
+	x_ri(j, 0, 0, R10, BC_PKT_NEGATIVE);
+	before = x_ahead(j, CC_S);
+	from_link = x_ahead(j, -1);
+	x_here(j, positive);
 	x_rm(j, W, 0x8b, R11, ctx, offsetof(struct bc_skb_ctx, pkt.data));
+	x_here(j, from_network);
+	x_here(j, from_link);
 	x_rm(j, W, 0x8b, R9, ctx, offsetof(struct bc_skb_ctx, pkt.data_end));
 	x_rr(j, W, 0x29, R11, R9);
 	x_rm(j, W, 0x8d, RAX, R10, size);
 	x_rr(j, W, 0x39, R9, RAX);
-	outside = x_ahead(j, CC_A);
+	outside = x_ahead(j, CC_G);
 	if (size == 4) {
 		x_rx(j, 0, 0x8b, RAX, R11, R10, 0);
 		x_opcode(j, X0F, 0xc8 | RAX, 0, 0, RAX);
@@ -190,7 +200,7 @@ void jit_packet_load(struct jit *j, const struct bpf_insn *insn)
 		x_rx(j, X0F, 0xb6, RAX, R11, R10, 0);
 	}
 	done = x_ahead(j, -1);
-	x_here(j, negative);
+	x_here(j, before);
 	x_here(j, outside);
 	x_rr(j, 0, 0x31, RAX, RAX);
 	jit_epilogue(j);

@@ -141,6 +141,7 @@ static void set_data(struct bc_skb_ctx *skb, u8 *data)
 	struct bc_packet *p = skb->host;
 
 	p->link += data - at(skb->pkt.data);
+	skb->link = (unsigned long)p->link;
 	skb->pkt.data = (unsigned long)data;
 	skb->pkt.data_meta = skb->pkt.data;
 	skb->user.len = length(&skb->pkt);

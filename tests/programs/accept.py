@@ -270,3 +270,17 @@ yes("TCP's counters", None, *SKB_SK, a.call(TCP_SOCK), a.jmp_imm("eq", R0, 0, "o
 yes("cast while referenced", None, *SOCK_FOUND, a.jmp_imm("eq", R0, 0, "out"), a.mov(R6, R0), a.mov(R1, R0), a.call(TCP_SOCK),
     a.jmp_imm("eq", R0, 0, "none"), a.ldx(4, R1, R0, 0), "none", a.mov(R1, R6), a.call(SK_RELEASE), "out", *OUT,
     prog_type=SCHED_CLS)
+
+group("packet loads at negative offsets")
+LOADED_5: list[Item] = [a.mov(R6, R1), a.mov_imm(R7, 5)]
+THEN_1: list[Item] = [a.mov_imm(R0, 1), a.exit_()]
+for label, wanted, offset in (
+    ("link layer's header", 1, -0x200000), ("its last byte", 1, -0x200000 + 13), ("past the packet from it", 0, -0x200000 + 64),
+    ("network header", 1, -0x100000), ("end of the packet from there", 1, -0x100000 + 49),
+    ("past the packet from the network header", 0, -0x100000 + 64), ("before any", 0, -0x200001),
+    ("last before the packet", 0, -1), ("least", 0, -0x80000000),
+):  # fmt: skip
+    yes(label, wanted, *LOADED_5, a.ld_abs(1, offset), *THEN_1)
+    yes(f"{label}, in traffic control", wanted, *LOADED_5, a.ld_abs(1, offset), *THEN_1, prog_type=SCHED_CLS)
+    if offset > -0x80000000:
+        yes(f"{label}, by a register", wanted, *LOADED_5, a.ld_ind(1, R7, offset - 5), *THEN_1)

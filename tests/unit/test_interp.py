@@ -238,6 +238,16 @@ def test_packet_loads(world: World) -> None:
     assert run(world, *code, packet=packet) == 0
 
 
+def test_packet_loads_from_headers(world: World) -> None:
+    """At negative offsets; both headers lie at the packet's start here."""
+    packet = bytes(range(0x80, 0xC0))
+    for size, off, base in itertools.product((1, 2, 4), (0, 5, 60, 63, 64, 0xFFFFF), (0, -0x100000, -0x200000, -0x300000)):
+        there = base > -0x300000 and off + size <= len(packet)
+        want = int.from_bytes(packet[off : off + size], "big") if there else 0
+        for load in ([a.ld_abs(size, base + off)], [a.mov_imm(a.R2, 3), a.ld_ind(size, a.R2, base + off - 3)]):
+            assert run(world, a.mov(a.R6, a.R1), *load, a.exit_(), packet=packet) == want, (size, base, off)
+
+
 def test_subprograms_keep_the_callers_registers(world: World) -> None:
     code = [
         *[a.mov_imm(reg, reg * 11) for reg in range(a.R6, a.R10)],

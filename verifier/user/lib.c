@@ -558,6 +558,7 @@ int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 		if (!r->ctx_size)
 			skb.user.len = r->packet_size;
 		skb.user.sk = NULL;
+		skb.link = skb.network = (unsigned long)r->packet;	/* here the packet is all there is */
 		pkt = &skb.pkt;
 		ctx = &skb;
 		ctx_size = sizeof(skb);
