@@ -290,6 +290,7 @@ struct bc_object *bc_object_of_file(struct file *file, enum bc_obj_kind kind);
 const struct bc_btf *bc_btf_vmlinux(void);
 /* With a reference; ERR_PTR(-EBADF), ERR_PTR(-EINVAL) for an fd of another kind. */
 struct bc_btf *bc_btf_get_fd(u32 fd);
+void bc_btf_get(struct bc_btf *btf);
 void bc_btf_put(struct bc_btf *btf);
 u32 bc_btf_id(const struct bc_btf *btf);
 

@@ -236,7 +236,7 @@ static void fix_insn(const struct fixup *fx, u32 old, struct bpf_insn *insn, str
 		insn->imm = to[env->subprogs[from->subprogno].start] - to[old] - 1;
 		insn->off = 0;
 	} else if (insn->code == (BPF_JMP | BPF_CALL)) {
-		if (from->call_map != BC_MAP_POISON)
+		if (!(from->call_map & BC_MAP_INNER))
 			aux->used_map = from->call_map;
 	} else if (insn->code == (BPF_LDX | BPF_MEM | BPF_W) && from->ptr_type == PTR_TO_CTX) {
 		field = packet_field(env, insn->off);

@@ -164,9 +164,12 @@ static int record_map(struct bpf_verifier_env *env, const struct bpf_call_meta *
 	}
 	if (!meta->map)
 		return 0;
-	for (i = 0; i < env->used_map_cnt; i++)
+	for (i = 0; i < env->used_map_cnt; i++) {
 		if (env->used_maps[i] == meta->map)
 			found = i + 1;
+		else if (env->used_maps[i]->inner == meta->map)
+			found = (i + 1) | BC_MAP_INNER;
+	}
 	if (!aux->call_map)
 		aux->call_map = found;
 	else if (aux->call_map != found)

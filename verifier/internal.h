@@ -275,6 +275,7 @@ enum bc_ldimm_kind {
 	BC_LDIMM_FUNC,		/* aux.subprogno */
 };
 
+#define BC_MAP_INNER	0x8000	/* call_map: called on a map that lies in used_maps[call_map - BC_MAP_INNER - 1] */
 #define BC_MAP_POISON	0xffff	/* call_map: called on different maps */
 
 struct bpf_insn_aux_data {

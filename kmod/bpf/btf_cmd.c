@@ -38,6 +38,11 @@ struct bc_btf *bc_btf_get_fd(u32 fd)
 	return container_of(obj, struct bc_btf_obj, obj)->btf;
 }
 
+void bc_btf_get(struct bc_btf *btf)
+{
+	bc_object_get(&((struct bc_btf_obj *)btf->host)->obj);
+}
+
 void bc_btf_put(struct bc_btf *btf)
 {
 	bc_object_put(&((struct bc_btf_obj *)btf->host)->obj);

@@ -41,10 +41,25 @@ static int alloc_check(const union bpf_attr *attr)
 	return 0;
 }
 
+/* The maps that a map of maps still holds. */
+static void drop_maps(struct bc_htab *htab)
+{
+	struct hlist_nulls_node *n;
+	struct htab_elem *e;
+	u32 i;
+
+	for (i = 0; i < htab->bucket_cnt; i++) {
+		hlist_nulls_for_each_entry(e, n, &htab->buckets[i].head, node)
+			bc_map_put(htab_inner_map(htab, e));
+	}
+}
+
 static void htab_free(struct bc_map *map)
 {
 	struct bc_htab *htab = htab_of(map);
 
+	if (htab->of_maps)
+		drop_maps(htab);
 	htab_pool_free(htab);
 	lru_free(htab);
 	bc_free(&map->obj, htab->buckets, (size_t)htab->bucket_cnt * sizeof(*htab->buckets));
@@ -65,6 +80,7 @@ static struct bc_map *htab_alloc(const union bpf_attr *attr)
 	htab->lru = desc->type == BPF_MAP_TYPE_LRU_HASH || desc->type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
 	htab->percpu = desc->type == BPF_MAP_TYPE_PERCPU_HASH || desc->type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
 	htab->prealloc = !(desc->flags & BPF_F_NO_PREALLOC);
+	htab->of_maps = desc->type == BPF_MAP_TYPE_HASH_OF_MAPS;
 	if (desc->flags & BPF_F_NO_COMMON_LRU) {
 		/* the same number for every CPU's list */
 		u32 rounded = roundup(desc->max_entries, cpus);
@@ -233,6 +249,8 @@ bool htab_unlink(struct bc_htab *htab, struct htab_elem *e)
 
 void htab_release(struct bc_htab *htab, struct htab_elem *e)
 {
+	if (htab->of_maps)
+		bc_map_put(htab_inner_map(htab, e));
 	if (htab->lru) {
 		lru_put(htab, e);
 		return;
@@ -277,15 +295,20 @@ static void fill(struct bc_htab *htab, struct htab_elem *e, u32 hash, const void
 
 	e->hash = hash;
 	memcpy(e->key, key, htab->map.desc.key_size);
+	if (htab->of_maps) {
+		WRITE_ONCE(*(void **)p, *(void *const *)value);
+		return;
+	}
 	/* The value's lock stays as it is: who found this element before may hold it. All elements start zeroed. */
 	bc_map_copy_value(&htab->map, p, value);
 	bc_map_clear_kptrs(&htab->map, p);
 }
 
-static long htab_update(struct bc_map *map, const void *key, const void *value, u64 flags)
+long htab_update(struct bc_map *map, const void *key, const void *value, u64 flags)
 {
 	struct bc_htab *htab = htab_of(map);
 	struct htab_elem *old, *new;
+	struct bc_map *replaced = NULL;
 	struct htab_bucket *b;
 	unsigned long irq;
 	long err;
@@ -313,6 +336,8 @@ static long htab_update(struct bc_map *map, const void *key, const void *value, 
 		err = PTR_ERR(new);
 		goto unlock;
 	}
+	if (old && htab->of_maps)
+		replaced = htab_inner_map(htab, old);
 	fill(htab, new, hash, key, value);
 	/* A reader finds the new one first, or still the old one. */
 	hlist_nulls_add_head_rcu(&new->node, &b->head);
@@ -321,6 +346,8 @@ static long htab_update(struct bc_map *map, const void *key, const void *value, 
 	bc_unlock_irqrestore(&b->lock, irq);
 	if (old && !htab->prealloc)
 		htab_pool_put(htab, old);
+	if (replaced)
+		bc_map_put(replaced);
 	return 0;
 unlock:
 	bc_unlock_irqrestore(&b->lock, irq);
@@ -504,6 +531,10 @@ void htab_copy_out(struct bc_htab *htab, struct htab_elem *e, void *value, u64 f
 			bc_copy_words(value + (size_t)stride * n++, htab_value_cpu(htab, e, cpu), stride);
 		return;
 	}
+	if (htab->of_maps) {
+		*(u32 *)value = htab_inner_map(htab, e)->desc.id;
+		return;
+	}
 	if (flags & BPF_F_LOCK)
 		bc_map_copy_value_locked(&htab->map, value, htab_value(htab, e), true);
 	else
@@ -511,7 +542,7 @@ void htab_copy_out(struct bc_htab *htab, struct htab_elem *e, void *value, u64 f
 	bc_map_init_value(&htab->map, value);
 }
 
-static int htab_sys_lookup(struct bc_map *map, const void *key, void *value, u64 flags)
+int htab_sys_lookup(struct bc_map *map, const void *key, void *value, u64 flags)
 {
 	struct htab_elem *e;
 
@@ -573,7 +604,7 @@ static int first_key_from(struct bc_htab *htab, u32 bucket, void *next)
 	return found ? 0 : -ENOENT;
 }
 
-static int htab_sys_next_key(struct bc_map *map, const void *key, void *next)
+int htab_sys_next_key(struct bc_map *map, const void *key, void *next)
 {
 	struct bc_htab *htab = htab_of(map);
 	struct hlist_nulls_node *n = NULL;

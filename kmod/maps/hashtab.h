@@ -85,6 +85,7 @@ struct bc_htab {
 	bool percpu;		/* values are */
 	bool lru;
 	bool prealloc;
+	bool of_maps;		/* an element's value is the address of a map, with a reference; to system calls it is 4 bytes */
 	void *free_lists;	/* per CPU, struct htab_free; not LRU */
 	struct htab_chunk *chunks;
 
@@ -123,6 +124,17 @@ static inline void *htab_value_cpu(const struct bc_htab *htab, struct htab_elem 
 {
 	return bc_percpu_ptr(e->chunk->pcpu, e->chunk->pcpu_bytes, cpu) + (size_t)bc_pcpu_stride(&htab->map) * e->index;
 }
+
+/* Of a map of maps. */
+static inline struct bc_map *htab_inner_map(const struct bc_htab *htab, struct htab_elem *e)
+{
+	return READ_ONCE(*(struct bc_map **)htab_value(htab, e));
+}
+
+/* hashtab.c; operations that maps of maps share. */
+long htab_update(struct bc_map *map, const void *key, const void *value, u64 flags);
+int htab_sys_lookup(struct bc_map *map, const void *key, void *value, u64 flags);
+int htab_sys_next_key(struct bc_map *map, const void *key, void *next);
 
 /* hashtab.c; inside the guard. Takes the element out of its bucket: false when it is not there (any more). */
 bool htab_unlink(struct bc_htab *htab, struct htab_elem *e);

@@ -15,8 +15,11 @@ static const struct bc_map_ops *const types[] = {
 	[BPF_MAP_TYPE_CGROUP_ARRAY] = &bc_cgroup_array_ops,
 	[BPF_MAP_TYPE_LRU_HASH] = &bc_htab_lru_ops,
 	[BPF_MAP_TYPE_LRU_PERCPU_HASH] = &bc_htab_lru_percpu_ops,
+	[BPF_MAP_TYPE_ARRAY_OF_MAPS] = &bc_array_of_maps_ops,
+	[BPF_MAP_TYPE_HASH_OF_MAPS] = &bc_hash_of_maps_ops,
 	[BPF_MAP_TYPE_QUEUE] = &bc_queue_ops,
 	[BPF_MAP_TYPE_STACK] = &bc_queue_ops,	/* they differ in which end is taken from */
+	[BPF_MAP_TYPE_BLOOM_FILTER] = &bc_bloom_ops,
 	[BPF_MAP_TYPE_RINGBUF] = &bc_ringbuf_ops,
 };
 

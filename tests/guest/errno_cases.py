@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import errno
 import json
+import mmap
 import os
 import struct
 import tempfile
@@ -98,6 +99,7 @@ KINDS = {
     "cgroup array": (b.CGROUP_ARRAY, 4, 4),
     "stack trace": (b.STACK_TRACE, 4, 64),
     "ring buffer": (b.RINGBUF, 0, 0),
+    "Bloom filter": (b.BLOOM_FILTER, 0, 8),
 }
 for label, (kind, key, value) in KINDS.items():
     entries = 4096 if kind == b.RINGBUF else 4
@@ -129,6 +131,142 @@ for label, (kind, key, value) in KINDS.items():
     case("%s, BTF types of other sizes" % label)(
         lambda kind=kind, key=key, value=value, entries=entries: b.map_create(kind, key, value + 8, entries, btf=objects.btf, btf_key=1, btf_value=1)
     )
+
+def outer_map(kind, inner=None, key=4, value=4, entries=4, flags=0, **more):
+    return b.map_create(kind, key, value, entries, flags, inner=objects.array if inner is None else inner, **more)
+
+
+def with_outer(kind, function):
+    """What @function says of an outer map that holds one map, under KEY."""
+    fd = b.check(outer_map(kind))
+    try:
+        b.check(b.update(fd, KEY, struct.pack("<I", objects.array)))
+        return function(fd)
+    finally:
+        os.close(fd)
+
+
+def outer_batch(command, fd, **fields):
+    keys, values, token = b.buf(KEY + bytes(60)), b.buf(struct.pack("<I", objects.array) + bytes(60)), b.buf(16)
+    return b.call(command, b.batch_attr(fd, keys, values, fields.pop("count", 1), out_batch=token, **fields))
+
+
+def put_in_outer(fd, value, key=KEY, flags=0):
+    return b.update(fd, key, struct.pack("<I", value), flags)
+
+
+def made_and_put(fd, *attr, **more):
+    inner = b.check(b.map_create(*attr, **more))
+    result = put_in_outer(fd, inner)
+    os.close(inner)
+    return result
+
+
+def with_bloom(function):
+    fd = b.check(b.map_create(b.BLOOM_FILTER, 0, 8, 4))
+    try:
+        return function(fd)
+    finally:
+        os.close(fd)
+
+
+def on_element(command, fd, key, flags=0):
+    return b.call(command, b.elem_attr(fd, key, b.buf(bytes(8)), flags))
+
+
+BLOOM_DO = {
+    "look up": lambda fd: on_element(b.MAP_LOOKUP_ELEM, fd, None),
+    "look up with a key": lambda fd: on_element(b.MAP_LOOKUP_ELEM, fd, b.buf(8)),
+    "look up, locked": lambda fd: on_element(b.MAP_LOOKUP_ELEM, fd, None, b.F_LOCK),
+    "look up, bad value": lambda fd: b.call(b.MAP_LOOKUP_ELEM, b.elem_attr(fd, None, BAD_POINTER)),
+    **{"update, flags %d" % flags: (lambda fd, flags=flags: on_element(b.MAP_UPDATE_ELEM, fd, None, flags)) for flags in (0, 1, 2, 4, 8)},
+    "update with a key": lambda fd: on_element(b.MAP_UPDATE_ELEM, fd, b.buf(8)),
+    "update, then look up": lambda fd: on_element(b.MAP_UPDATE_ELEM, fd, None) or on_element(b.MAP_LOOKUP_ELEM, fd, None),
+    "delete": lambda fd: b.call(b.MAP_DELETE_ELEM, b.elem_attr(fd, None)[:16]),
+    "next key": lambda fd: b.call(b.MAP_GET_NEXT_KEY, b.elem_attr(fd, None, b.buf(8))[:24]),
+    "look up and delete": lambda fd: on_element(b.MAP_LOOKUP_AND_DELETE_ELEM, fd, None),
+    "look up batch": lambda fd: outer_batch(b.MAP_LOOKUP_BATCH, fd),
+    "update batch": lambda fd: outer_batch(b.MAP_UPDATE_BATCH, fd),
+    "freeze": lambda fd: b.call(b.MAP_FREEZE, struct.pack("<I", fd)),
+    "map into memory": lambda fd: map_memory(fd),
+}
+for name, function in BLOOM_DO.items():
+    case("Bloom filter: %s" % name)(lambda function=function: with_bloom(function))
+for extra in (1, 15, 16, 1 << 32):
+    simple("Bloom filter, %d hash functions" % extra, b.map_create, b.BLOOM_FILTER, 0, 8, 4, extra=extra)
+simple("Bloom filter, value of 2^22", b.map_create, b.BLOOM_FILTER, 0, 1 << 22, 4)
+simple("Bloom filter, value of 2^22 + 1", b.map_create, b.BLOOM_FILTER, 0, (1 << 22) + 1, 4)
+simple("Bloom filter, value of 2^22 + 1 and key", b.map_create, b.BLOOM_FILTER, 4, (1 << 22) + 1, 4)
+
+OUTER = {"array of maps": b.ARRAY_OF_MAPS, "hash of maps": b.HASH_OF_MAPS}
+OUTER_CREATE = {
+    "": {}, "key of 8": {"key": 8}, "key of 0": {"key": 0}, "value of 8": {"value": 8}, "value of 0": {"value": 0},
+    "no entries": {"entries": 0}, "2^32 - 1 entries": {"entries": 0xFFFFFFFF}, "BTF key without BTF": {"btf_key": 1},
+    "bad BTF": {"btf": BAD_FD, "btf_key": 1, "btf_value": 1}, "bad inner fd": {"inner": BAD_FD}, "extra": {"extra": 1},
+    "no NUMA node": {"node": 5000, "flags": b.F_NUMA_NODE}, "bad name": {"name": b"a b"}, "network device": {"ifindex": 1},
+    "bad inner fd, value of 8": {"inner": BAD_FD, "value": 8}, "bad inner fd, bad name": {"inner": BAD_FD, "name": b"a b"},
+    **{"flags %#x" % (1 << bit): {"flags": 1 << bit} for bit in range(14)},
+}  # fmt: skip
+OUTER_INNER = {
+    "hash": "hash", "prog array": "progs", "event array": "events", "stack trace": "stacks", "ring buffer": "ring",
+    "read-only fd": "read_only", "write-only fd": "write_only", "frozen": "frozen", "program": "filter", "BTF": "btf", "file": "file",
+}  # fmt: skip
+OUTER_DO = {
+    "look up": lambda fd: 0 if isinstance(b.lookup(fd, KEY, 4), bytes) else -1,
+    "look up what is not there": lambda fd: b.lookup(fd, b"\3\0\0\0", 4),
+    "look up past the end": lambda fd: b.lookup(fd, b"\7\0\0\0", 4),
+    "look up, locked": lambda fd: b.lookup(fd, KEY, 4, b.F_LOCK),
+    "look up and delete": lambda fd: b.lookup(fd, KEY, 4, cmd=b.MAP_LOOKUP_AND_DELETE_ELEM),
+    "delete": lambda fd: b.delete(fd, KEY),
+    "delete what is not there": lambda fd: b.delete(fd, b"\3\0\0\0"),
+    "delete past the end": lambda fd: b.delete(fd, b"\7\0\0\0"),
+    "first key": lambda fd: 0 if isinstance(b.next_key(fd, None, 4), bytes) else -1,
+    "freeze": lambda fd: b.call(b.MAP_FREEZE, struct.pack("<I", fd)),
+    "freeze, update": lambda fd: b.call(b.MAP_FREEZE, struct.pack("<I", fd)) or put_in_outer(fd, objects.array),
+    "put itself": lambda fd: put_in_outer(fd, fd),
+    "put bad fd": lambda fd: put_in_outer(fd, BAD_FD),
+    "put bad fd past the end": lambda fd: put_in_outer(fd, BAD_FD, b"\7\0\0\0"),
+    "put bad fd, flags 9": lambda fd: put_in_outer(fd, BAD_FD, KEY, 9),
+    "put program": lambda fd: put_in_outer(fd, objects.filter),
+    "put hash": lambda fd: put_in_outer(fd, objects.hash),
+    "put frozen": lambda fd: put_in_outer(fd, objects.frozen),
+    "put more entries": lambda fd: made_and_put(fd, b.ARRAY, 4, 8, 5),
+    "put larger value": lambda fd: made_and_put(fd, b.ARRAY, 4, 16, 4),
+    "put other flags": lambda fd: made_and_put(fd, b.ARRAY, 4, 8, 4, b.F_RDONLY_PROG),
+    "put other fd flags": lambda fd: made_and_put(fd, b.ARRAY, 4, 8, 4, b.F_RDONLY),
+    "put per-CPU": lambda fd: made_and_put(fd, b.PERCPU_ARRAY, 4, 8, 4),
+    "put another name": lambda fd: made_and_put(fd, b.ARRAY, 4, 8, 4, name=b"another"),
+    **{"put, flags %d" % flags: (lambda fd, flags=flags: put_in_outer(fd, objects.array, KEY, flags)) for flags in (1, 2, 3, 4, 5, 8)},
+    **{"put new, flags %d" % flags: (lambda fd, flags=flags: put_in_outer(fd, objects.array, b"\2\0\0\0", flags)) for flags in (1, 2, 4)},
+    "put a fifth": lambda fd: [put_in_outer(fd, objects.array, struct.pack("<I", key)) for key in (0, 2, 3, 4)][-1],
+    "look up batch": lambda fd: outer_batch(b.MAP_LOOKUP_BATCH, fd),
+    "look up batch of 9": lambda fd: outer_batch(b.MAP_LOOKUP_BATCH, fd, count=9),
+    "look up batch, locked": lambda fd: outer_batch(b.MAP_LOOKUP_BATCH, fd, elem_flags=b.F_LOCK),
+    "look up and delete batch": lambda fd: outer_batch(b.MAP_LOOKUP_AND_DELETE_BATCH, fd, count=9),
+    "update batch": lambda fd: outer_batch(b.MAP_UPDATE_BATCH, fd),
+    "update batch, bad fds": lambda fd: outer_batch(b.MAP_UPDATE_BATCH, fd, count=2),
+    "delete batch": lambda fd: outer_batch(b.MAP_DELETE_BATCH, fd),
+    "map into memory": lambda fd: map_memory(fd),
+}  # fmt: skip
+
+
+def map_memory(fd):
+    try:
+        mmap.mmap(fd, 4096).close()
+    except OSError as e:
+        return -e.errno
+    return 0
+
+
+for label, kind in OUTER.items():
+    for name, fields in OUTER_CREATE.items():
+        case("%s, %s" % (label, name))(lambda kind=kind, fields=fields: outer_map(kind, **fields))
+    for name, inner in OUTER_INNER.items():
+        case("%s, inner: %s" % (label, name))(lambda kind=kind, inner=inner: outer_map(kind, getattr(objects, inner)))
+    case("%s in one" % label)(lambda kind=kind: with_outer(kind, lambda fd: outer_map(b.ARRAY_OF_MAPS, fd)))
+    for name, function in OUTER_DO.items():
+        case("%s: %s" % (label, name))(lambda kind=kind, function=function: with_outer(kind, function))
+
 for name in (b"ok_name.1", b"bad name", b"bad-name", b"bad/", b"\xc3\xa4", b"x" * 16, b"abc\0def"):
     simple("map name %r" % name, b.map_create, b.ARRAY, 4, 8, 1, name=name)
 simple("map on a network device", b.map_create, b.HASH, 4, 8, 1, ifindex=1)

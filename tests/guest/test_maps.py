@@ -29,3 +29,11 @@ def test_maps(guest: Guest) -> None:
 
 def test_maps_in_programs(guest: Guest) -> None:
     run(guest, "map_prog_cases.py", 18)
+
+
+def test_maps_in_maps(guest: Guest) -> None:
+    run(guest, "map_of_maps_cases.py", 18)
+
+
+def test_bloom_filters(guest: Guest) -> None:
+    run(guest, "bloom_cases.py", 4)

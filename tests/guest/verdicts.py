@@ -19,7 +19,7 @@ from kernel_btf import KernelBtf  # noqa: E402
 from programs import tracing  # noqa: E402
 from programs.btf import kptr_btf, lock_btf  # noqa: E402
 from programs.btf_bad import BAD, blob_of  # noqa: E402
-from programs.case import Case, MapSpec  # noqa: E402
+from programs.case import BY_NAME, Case, MapSpec  # noqa: E402
 
 _maps: dict[str, int] = {}
 
@@ -35,9 +35,13 @@ def fd_of(spec: MapSpec) -> int:
         if spec.lock or spec.kptr:
             blob, key, value = lock_btf() if spec.lock else kptr_btf()
             more = {"btf": b.check(b.btf_load(blob)), "btf_key": key, "btf_value": value}
+        if spec.inner:
+            more = {"inner": fd_of(BY_NAME[spec.inner])}
         _maps[spec.name] = b.check(
             b.map_create(spec.type, spec.key, spec.value, spec.entries, spec.flags, **more), spec.name
         )
+        if spec.inner:
+            b.check(b.update(_maps[spec.name], bytes(spec.key), struct.pack("<I", more["inner"])), spec.name)
         if spec.content:
             b.check(b.update(_maps[spec.name], bytes(4), spec.content), spec.name)
         if spec.freeze:

@@ -22,7 +22,7 @@ RAW_TRACEPOINT_WRITABLE = 24
 
 # map types
 HASH, ARRAY, PROG_ARRAY, PERF_EVENT_ARRAY, PERCPU_HASH, PERCPU_ARRAY, STACK_TRACE = 1, 2, 3, 4, 5, 6, 7
-CGROUP_ARRAY, LRU_HASH, RINGBUF = 8, 9, 27
+CGROUP_ARRAY, LRU_HASH, ARRAY_OF_MAPS, HASH_OF_MAPS, RINGBUF = 8, 9, 12, 13, 27
 RDONLY_PROG, WRONLY_PROG = 1 << 7, 1 << 8
 
 # helpers
@@ -30,6 +30,7 @@ RDONLY_PROG, WRONLY_PROG = 1 << 7, 1 << 8
 TAIL_CALL, PID_TGID, COMM, PERF_OUTPUT, STACKID, SKB_LOAD = 12, 14, 16, 25, 27, 26
 GET_STACK, SPIN_LOCK, SPIN_UNLOCK, STRTOL, PROBE_READ_KERNEL = 67, 93, 94, 105, 113
 RB_OUTPUT, RB_RESERVE, RB_SUBMIT, RB_DISCARD, RB_QUERY = 130, 131, 132, 133, 134
+PUSH = 87
 FOR_EACH, SNPRINTF, GET_FUNC_IP, COOKIE, LOOP, STRNCMP = 164, 165, 173, 174, 181, 182
 
 _PLACEHOLDER = 0x6D617000  # plus the map's place in MAPS
@@ -49,6 +50,7 @@ class MapSpec:
     kptr: bool = False  # ... or with a pointer to a kernel object
     content: bytes = b""  # of value 0
     freeze: bool = False
+    inner: str = ""  # the map that this one's are like
 
 
 MAPS = [
@@ -68,7 +70,11 @@ MAPS = [
     MapSpec("big", ARRAY, 4, 4096, 1),
     MapSpec("kptr", ARRAY, 4, 16, 1, kptr=True),
     MapSpec("cgroups", CGROUP_ARRAY, 4, 4, 1),
+    MapSpec("arrays", ARRAY_OF_MAPS, 4, 4, 2, inner="array"),
+    MapSpec("hashes", HASH_OF_MAPS, 8, 4, 2, inner="hash"),
+    MapSpec("rodatas", ARRAY_OF_MAPS, 4, 4, 2, inner="rodata"),
 ]
+BY_NAME = {spec.name: spec for spec in MAPS}
 _INDEX = {spec.name: place for place, spec in enumerate(MAPS)}
 
 

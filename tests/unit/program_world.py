@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from programs.btf import kptr_btf, lock_btf
-from programs.case import Case, MapSpec
+from programs.case import BY_NAME, Case, MapSpec
 from verifier_lib import Verdict, World
 
 
@@ -23,6 +23,8 @@ class Stage:
                 btf_fd, log = self.world.btf(blob)
                 assert btf_fd >= 0, log
             fd = self.world.map(spec.type, spec.key, spec.value, spec.entries, spec.flags, btf_fd, value)
+            if spec.inner:
+                self.world.set_inner(fd, self.fd_of(BY_NAME[spec.inner]))
             if spec.content:
                 assert self.world.update(fd, bytes(4), spec.content) == 0
             if spec.freeze:

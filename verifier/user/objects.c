@@ -5,6 +5,7 @@
 #include "lib.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void bcu_allow_all_helpers(struct bcu *w)
 {
@@ -43,7 +44,11 @@ int bcu_map_set_inner(struct bcu *w, int fd, int inner_fd)
 
 	if (!map || !inner)
 		return -EBADF;
-	map->desc.inner = &inner->desc;
+	map->inner = inner->desc;
+	map->inner.id = 0;
+	map->inner.frozen_rdonly = false;
+	memset(map->inner.name, 0, sizeof(map->inner.name));
+	map->desc.inner = &map->inner;
 	return 0;
 }
 
@@ -51,7 +56,7 @@ static bool map_uses(const struct bcu_map *m, const void *ptr)
 {
 	u32 i;
 
-	if (m->desc.btf == ptr || (m->desc.inner && m->desc.inner == ptr))
+	if (m->desc.btf == ptr || (m->desc.inner && m->inner.btf == ptr))
 		return true;
 	for (i = 0; i < ARRAY_SIZE(m->progs); i++)
 		if (m->progs[i] == ptr)
