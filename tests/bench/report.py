@@ -153,7 +153,8 @@ def markdown(data: dict[str, Any]) -> str:
     for part in groups(data["rows"]):
         one = part[0]
         out.append(f"\n## {one['kernel']}, {one['class']}, against {one['against']}\n\n")
-        out.append(f"{CLASSES[one['class']][0].capitalize()}; {one['unit']}.")
+        title = CLASSES[one["class"]][0]
+        out.append(f"{title[0].upper()}{title[1:]}; {one['unit']}.")
         out.append(f" The rounds of a case differ by {max(map(spread, part)):.1%} at most.\n\n")
         lines = table(part)
         out.append("| " + " | ".join(lines[0]) + " |\n|---|" + "---:|" * (len(lines[0]) - 1) + "\n")
