@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import struct
+import subprocess
 import sys
 import time
 import traceback
@@ -228,6 +229,10 @@ def packets_run_as_often_as_asked():
     assert struct.unpack_from("<I", attr, 4)[0] == 5
     assert struct.unpack_from("<I", attr, 12)[0] == 64
     assert prog_info(prog)["run_cnt"] == 123
+    shown = subprocess.run(["bpftool", "-j", "prog", "show", "id", str(prog_info(prog)["id"])], stdout=subprocess.PIPE, check=True)
+    shown = json.loads(shown.stdout)
+    assert shown["run_cnt"] == 123, shown
+    assert shown["run_time_ns"] > 0, shown
     os.close(stats)
     b.check(b.call(b.PROG_TEST_RUN, attr), "run")
     assert prog_info(prog)["run_cnt"] == 123
