@@ -4,8 +4,9 @@ compiled unmodified with clang under build/, each loaded by itself with libbpf (
 or in a machine, and what became of each compared with what Linux 6.1 itself made of it.
 
 As a script: `native` boots Debian's kernel and writes progs_native.json; `list WHERE [OUTPUT]` writes the differences found
-there into progs_differences.json, for review with git diff; `table [NATIVE-OUTPUT OUR-OUTPUT]` boots it once more, loads the
-scale tests natively and through the module in turn, and writes docs/verifier.md."""
+there ("user space", or a kernel, which is booted unless the loader's output is given) into progs_differences.json, for review
+with git diff; of a run that is not over in time nothing is written. `table [NATIVE-OUTPUT OUR-OUTPUT]` boots Debian's once
+more, loads the scale tests natively and through the module in turn, and writes docs/verifier.md."""
 
 from __future__ import annotations
 
@@ -95,7 +96,7 @@ def run_offline(objects: list[Path]) -> str:
         [loader(), *objects], env=environment, capture_output=True, errors="replace", timeout=1200, preexec_fn=more_files
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+    return whole(done.stdout)
 
 
 # -- what it printed --------------------------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ def native() -> dict[str, tuple[int, int, int]]:
 def write_native(loads: dict[str, Load]) -> None:
     rows = {name: [load.type, load.error, load.insns] for name, load in loads.items() if load.type in TYPES and load.error >= 0}
     lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(row)}" for name, row in sorted(rows.items()))
-    NATIVE.write_text("{\n" + lines + "\n}\n")
+    replace(NATIVE, "{\n" + lines + "\n}\n")
 
 
 REASONS = [
@@ -203,18 +204,44 @@ def figures(groups: Groups) -> str:
 
 # -- as a script ------------------------------------------------------------------------------------------------------
 
+LIMIT = 1200  # seconds for one side
 
-def in_machine(vm: VM, is_native: bool, objects: list[Path], timeout: float = 3000) -> str:
-    """What the loader prints in a machine."""
+
+def whole(text: str) -> str:
+    """@text, if the loader came to its end: no list is made of less."""
+    assert text.endswith("\n@whole\n"), f"the output breaks off: {text[-300:]}"
+    return text
+
+
+def replace(path: Path, text: str) -> None:
+    """Writes a file in one step."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
+
+
+def in_machine(vm: VM, is_native: bool, objects: list[Path], timeout: float = LIMIT) -> str:
+    """What the loader prints in a machine. It is killed, and TimeoutError raised, when the time is over."""
     command = [str(loader()), *map(str, objects)]
     done = vm.run(command if is_native else ["bpfcompat", "run", "--", *command], native=is_native, timeout=timeout)
     assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+    return whole(done.stdout)
+
+
+def list_of(where: str, objects: list[Path]) -> str:
+    """What the loader prints in user space, or on the kernel of that name."""
+    if where == "user space":
+        return run_offline(objects)
+    with VM(where) as vm:
+        return in_machine(vm, False, objects)
 
 
 HEAD = """# The verifier against Linux 6.1's
 
-Written by `tests/suites/kernel_progs.py table`; not edited by hand. The large programs of the kernel's own selftests
+Written by `tests/suites/kernel_progs.py table`; not edited by hand, but for what is said to be.
+Commit {commit}.
+
+The large programs of the kernel's own selftests
 (linux-source-6.1, tools/testing/selftests/bpf/progs, compiled by {clang}), each loaded natively and through the module on
 Debian's 6.1, on one CPU under emulation that counts instructions (`icount`), so that times compare. Memory: what the
 machine's free memory fell by while the program was loaded, seen every 5 ms, the code of the loaded program included; under
@@ -247,7 +274,8 @@ def _row(name: str, theirs: Load, ours: Load) -> str:
 def write_table(theirs: dict[str, Load], ours: dict[str, Load]) -> None:
     clang = subprocess.run(["clang", "--version"], capture_output=True, text=True).stdout.split("\n")[0]
     rows = [_row(name, load, ours[name]) for name, load in theirs.items() if name in ours and load.type in TYPES]
-    text = HEAD.format(clang=clang) + "".join(rows)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=REPO, capture_output=True, text=True).stdout.strip()
+    text = HEAD.format(clang=clang, commit=commit) + "".join(rows)
     wanted = [name for name, load in theirs.items() if not load.error and load.type in TYPES]
     loaded = [name for name in wanted if name in ours and not ours[name].error]
     insns, usec = [[sum(getattr(side[n], what) for n in loaded) for side in (theirs, ours)] for what in ("insns", "usec")]
@@ -264,10 +292,11 @@ def main(arguments: list[str]) -> None:
         with VM("debian-6.1", module=False, icount=True, memory="2G", cpus=1) as vm:
             write_native(read(in_machine(vm, True, objects)))
     elif arguments[0] == "list":
-        text = Path(arguments[2]).read_text(errors="replace") if len(arguments) > 2 else run_offline(objects)
+        given = [Path(path).read_text(errors="replace") for path in arguments[2:]]
+        text = whole(given[0]) if given else list_of(arguments[1], objects)
         listed = json.loads(LIST.read_text()) if LIST.exists() else {"reasons": {}}
         listed[arguments[1]] = differences(read(text), listed["reasons"])
-        LIST.write_text(json.dumps(listed, indent=1, ensure_ascii=False) + "\n")
+        replace(LIST, json.dumps(listed, indent=1, ensure_ascii=False) + "\n")
         print(figures(listed[arguments[1]]))
     elif arguments[0] == "table" and len(arguments) == 3:
         sides = [read(Path(path).read_text(errors="replace")) for path in arguments[1:]]
@@ -282,4 +311,3 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
-

@@ -5,6 +5,7 @@
  * tells none. Every file has a process of its own; what one load takes of the machine's memory is watched by a thread.
  *
  * A line: "@ file program section type errno insns states peak usec memory_kB maps_missing", then the log's end, then "@end".
+ * At the very end: "@whole".
  * errno 0: loaded; -1: the load did not come to the verifier (libbpf's words are printed in the log's place).
  */
 #define _GNU_SOURCE
@@ -226,5 +227,6 @@ int main(int argc, char **argv)
 		if (wait(&status) > 0 && status)
 			printf("@ %s - - 0 -1 0 0 0 0 0 0\ndied with status %#x\n@end\n", argv[i], status);
 	}
+	printf("@whole\n");
 	return 0;
 }

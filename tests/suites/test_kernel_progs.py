@@ -82,13 +82,16 @@ def test_our_linker_does_as_libbpf(record_property: Any) -> None:
     assert not [line for line in other if line.split(":")[0] not in known], "\n".join(other)
 
 
-@pytest.mark.full
+@pytest.mark.hours
 @pytest.mark.only_kernels(lambda kernel: not kernel.is_debug)
-@pytest.mark.timeout(3000)
+@pytest.mark.timeout(2 * progs.LIMIT)
 @needs_source
 def test_in_machine(guest: Any, record_property: Any) -> None:
-    """Natively: as progs_native.json has it. Through the module: but for what is listed."""
-    text = progs.in_machine(guest.vm, guest.native, progs.compile_all(), timeout=2800)
+    """Natively: as progs_native.json has it. Through the module: but for what is listed. Under emulation on
+    busy cores one kernel takes more than eight minutes, and there are several: that is why it is for --hours."""
+    if not guest.native and guest.kernel.name not in LISTED:
+        pytest.skip("what comes out otherwise on this kernel is not recorded yet (`kernel_progs.py list KERNEL`)")
+    text = progs.in_machine(guest.vm, guest.native, progs.compile_all())
     if not guest.native:
         hold(progs.read(text), guest.kernel.name, record_property)
         return
