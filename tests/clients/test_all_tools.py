@@ -2,9 +2,9 @@
 """Every program of Debian's libbpf-tools and every script of its bpftrace starts: it loads, attaches and stays until it is
 interrupted. all_tools_lacking.json lists those that do not, by kernel ("native": Debian's, by its own bpf(2)), with what they
 say: functions, events and fields that the kernel lacks, or hardware. Of bitesize the way for kernels before 5.11 is refused for
-how it comes by its argument; natively that way has not been tried, as Debian's kernel takes the other. Of biostacks, biotop and
-mdflush, which start natively on Debian's kernel, mdflush wants the types of a module; the others are not understood yet. A
-kernel that is not in the list has not been judged, and bpftrace on none: its scripts take half a minute each under emulation."""
+how it comes by its argument; natively that way has not been tried, as Debian's kernel takes the other. mdflush, which
+starts natively on Debian's kernel, wants the types of a module. A kernel that is not in the list has not been judged, and
+bpftrace on none: its scripts take half a minute each under emulation."""
 
 from __future__ import annotations
 
