@@ -6,8 +6,12 @@
  * perf keeps, for each trace event that is open, a list of perf events on each CPU, and hands every record to each of them. A stand-in
  * of ours on each of these lists, with a sample period of 1, is given every record through its overflow handler, and costs no change
  * to the kernel's own events. The lists exist as long as a real event is open, and programs go before their event does.
+ *
+ * A kernel that runs programs of its own there calls ours among them, before perf looks at any event (compat/event_prog.h): then there
+ * are no stand-ins, and a program that returns 0 keeps the record from everybody, as on Linux.
  */
 #include "attach.h"
+#include "../compat/event_prog.h"
 #include <linux/ftrace.h>
 
 struct bc_tp_hook {
@@ -18,6 +22,7 @@ struct bc_tp_hook {
 	bool inside_function;		/* the probe is not at a function's entry: no function to name */
 	bool tapped;			/* the programs are called by the kprobe, and perf has no stand-ins */
 	struct bc_kprobe_tap tap;
+	struct compat_event_prog *called;	/* by the kernel, and perf has no stand-ins */
 	struct verdict __percpu *verdict;
 	struct rcu_head rcu;
 	struct perf_event *stand_in[];	/* by CPU */
@@ -71,6 +76,31 @@ static void on_record(struct perf_event *event, struct perf_sample_data *data, s
 		verdict->early = NULL;
 	else
 		verdict->ret = run_programs(hook, bc_sample_record(data), regs);
+}
+
+/* ---- where the kernel calls us ---- */
+
+static unsigned int on_tracepoint(const void *record, const struct bpf_insn *insns)
+{
+	return bc_hook_run(compat_event_prog_data(insns), (void *)record, *(struct pt_regs *const *)record, 0);
+}
+
+static unsigned int on_syscall(const void *record, const struct bpf_insn *insns)
+{
+	((u32 *)record)[3] = 0;
+	return on_tracepoint(record, insns);
+}
+
+static struct compat_event_prog *let_kernel_call(struct bc_tp_hook *hook, const struct perf_event *event)
+{
+	switch (hook->kind) {
+	case BC_TRACE_TRACEPOINT:
+		return compat_event_prog_add(event, on_tracepoint, &hook->progs);
+	case BC_TRACE_SYSCALL:
+		return compat_event_prog_add(event, on_syscall, &hook->progs);
+	default:
+		return NULL;	/* the address of the probe is not in their context */
+	}
 }
 
 /* ---- events that take samples themselves ---- */
@@ -152,10 +182,16 @@ static void free_tp_hook(struct bc_tp_hook *hook)
 {
 	int cpu;
 
+	compat_event_prog_free(hook->called);
 	for_each_possible_cpu(cpu)
 		bc_free(NULL, hook->stand_in[cpu], sizeof(struct perf_event));
 	free_percpu(hook->verdict);
 	bc_free(NULL, hook, hook_size());
+}
+
+static bool has_stand_ins(const struct bc_tp_hook *hook)
+{
+	return !hook->tapped && !hook->called;
 }
 
 static void free_rcu_tp_hook(struct rcu_head *rcu)
@@ -288,14 +324,16 @@ int bc_trace_attach(struct bc_attachment *at, struct bc_prog *prog, u64 cookie)
 		list_add(&hook->list, &hooks);
 		if (kind == BC_TRACE_KPROBE)
 			hook->tapped = bc_kprobe_tap_add(&hook->tap, event, &hook->progs, !hook->inside_function);
-		if (!hook->tapped)
+		else
+			hook->called = let_kernel_call(hook, event);
+		if (has_stand_ins(hook))
 			on_all_lists(hook, list_here, list_on_cpu);
 	}
 	bc_prog_get(prog);
 	WRITE_ONCE(at->tp, hook);
 	at->cookie = cookie;
 	WRITE_ONCE(at->prog, prog);
-	if (is_sampling_event(event) && !hook->tapped)
+	if (is_sampling_event(event) && has_stand_ins(hook))
 		bc_take_over_samples(at, on_sample);
 	return 0;
 }
@@ -309,6 +347,8 @@ void bc_trace_detach(struct bc_attachment *at)
 		return;
 	if (hook->tapped)
 		bc_kprobe_tap_remove(&hook->tap);
+	else if (hook->called)
+		compat_event_prog_remove(hook->called);
 	else
 		on_all_lists(hook, unlist_here, unlist_on_cpu);
 	list_del(&hook->list);

@@ -5,6 +5,7 @@
 #ifndef BPFCOMPAT_COMPAT_ATTACH_SYMBOLS_H
 #define BPFCOMPAT_COMPAT_ATTACH_SYMBOLS_H
 
+struct bpf_prog;
 struct kprobe;
 struct kretprobe_instance;
 struct module;
@@ -45,6 +46,8 @@ struct ftrace_event_call;
 	QUIET_FN(int, perf_output_begin, (struct perf_output_handle *handle, struct perf_event *event, unsigned int size), \
 		 "bpf_perf_event_output") \
 	QUIET_FN(void, perf_output_end, (struct perf_output_handle *handle), "bpf_perf_event_output") \
+	QUIET_FN(int, perf_event_attach_bpf_prog, (struct perf_event *event, struct bpf_prog *prog, u64 cookie), "programs on trace events") \
+	QUIET_FN(void, perf_event_detach_bpf_prog, (struct perf_event *event), "programs on trace events") \
 	QUIET_FN(int, trace_event_get_offsets, (BC_TRACE_EVENT_CALL *call), "sizes of trace records") \
 	QUIET_FN(int, trace_add_event_call, (BC_TRACE_EVENT_CALL *call), "trace events of execve, clone, fork") \
 	QUIET_FN(int, trace_remove_event_call, (BC_TRACE_EVENT_CALL *call), "trace events of execve, clone, fork") \
