@@ -17,8 +17,38 @@
 int bc_hook_add(struct bc_hook **slot, struct bc_prog *prog, u64 cookie);
 /* True when that was the last one. Readers may run @prog until an RCU-sched grace period has passed. */
 bool bc_hook_remove(struct bc_hook **slot, struct bc_prog *prog);
-/* Runs all programs of a hook: the conjunction of what they return, 0 when this CPU is inside already. Any context with preemption off. */
-u32 bc_hook_run(struct bc_hook **slot, void *ctx, struct pt_regs *regs, u64 func_ip);
+u32 bc_hook_missed(struct bc_hook **slot);
+/* Inside the guard; @hook may be NULL. */
+u32 bc_hook_run_all(struct bc_hook *hook, void *ctx, struct pt_regs *regs, u64 func_ip);
+
+/*
+ * Runs all programs of a hook: the conjunction of what they return, 0 when this CPU is inside already. Any context with preemption off.
+ * In line, and without a loop for the one program that most hooks have, since events pay for each instruction here.
+ */
+static __always_inline u32 bc_hook_run(struct bc_hook **slot, void *ctx, struct pt_regs *regs, u64 func_ip)
+{
+	struct bc_prog *prog = NULL;
+	struct bc_hook *hook;
+	struct bc_run *run;
+	u32 ret;
+
+	if (!bc_run_begin_atomic())
+		return bc_hook_missed(slot);
+	hook = smp_load_acquire(slot);
+	if (likely(hook && hook->cnt == 1))
+		prog = READ_ONCE(hook->e[0].prog);
+	if (likely(prog)) {
+		run = bc_this_run();
+		run->regs = regs;
+		run->func_ip = func_ip;
+		run->cookie = hook->e[0].cookie;
+		ret = bc_prog_run(prog, ctx) & 1;
+	} else {
+		ret = bc_hook_run_all(hook, ctx, regs, func_ip);
+	}
+	bc_run_end_atomic();
+	return ret;
+}
 
 /* ---- a program at a perf event (attach.c) ---- */
 

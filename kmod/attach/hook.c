@@ -60,7 +60,7 @@ bool bc_hook_remove(struct bc_hook **slot, struct bc_prog *prog)
 	return true;
 }
 
-static noinline u32 count_misses(struct bc_hook **slot)
+u32 bc_hook_missed(struct bc_hook **slot)
 {
 	struct bc_hook *hook = smp_load_acquire(slot);
 	struct bc_prog *prog;
@@ -74,31 +74,20 @@ static noinline u32 count_misses(struct bc_hook **slot)
 	return 0;
 }
 
-u32 bc_hook_run(struct bc_hook **slot, void *ctx, struct pt_regs *regs, u64 func_ip)
+u32 bc_hook_run_all(struct bc_hook *hook, void *ctx, struct pt_regs *regs, u64 func_ip)
 {
-	const struct bc_hook_entry *e, *end;
-	struct bc_hook *hook;
+	struct bc_run *run = bc_this_run();
 	struct bc_prog *prog;
-	struct bc_run *run;
-	u32 ret = 1;
+	u32 i, ret = 1;
 
-	if (!bc_run_begin_atomic())
-		return count_misses(slot);
-	hook = smp_load_acquire(slot);
-	if (unlikely(!hook))
-		goto end;
-	run = bc_this_run();
-	end = hook->e + hook->cnt;
-	for (e = hook->e; e < end; e++) {
-		prog = READ_ONCE(e->prog);
+	for (i = 0; hook && i < hook->cnt; i++) {
+		prog = READ_ONCE(hook->e[i].prog);
 		if (unlikely(!prog))
 			continue;
 		run->regs = regs;
 		run->func_ip = func_ip;
-		run->cookie = e->cookie;
+		run->cookie = hook->e[i].cookie;
 		ret &= bc_prog_run(prog, ctx);
 	}
-end:
-	bc_run_end_atomic();
 	return ret;
 }
