@@ -56,14 +56,53 @@ static u32 run_on_record(struct bc_tp_hook *hook, u64 *record, struct pt_regs *r
 
 static u32 run_programs(struct bc_tp_hook *hook, u64 *record, struct pt_regs *regs)
 {
-	switch (hook->kind) {
-	case BC_TRACE_KPROBE:
-		/* the record of a kprobe begins with its address, that of a kretprobe with the function's */
-		return bc_hook_run(&hook->progs, regs, regs, hook->inside_function ? 0 : bc_function_entry(record[1]));
-	case BC_TRACE_UPROBE:
-		return bc_hook_run(&hook->progs, regs, regs, record[1]);
-	default:
+	if (likely(hook->kind == BC_TRACE_TRACEPOINT || hook->kind == BC_TRACE_SYSCALL))
 		return run_on_record(hook, record, regs);
+	/* the record of a kprobe begins with its address, that of a kretprobe with the function's */
+	if (hook->kind == BC_TRACE_KPROBE)
+		return bc_hook_run(&hook->progs, regs, regs, hook->inside_function ? 0 : bc_function_entry(record[1]));
+	return bc_hook_run(&hook->progs, regs, regs, record[1]);
+}
+
+/*
+ * Most programs return 0, and to find that out in the handler of each of their events takes perf longer than the program. So such an
+ * event rests till a program wants a sample: perf takes it for stopped and passes it by. The stand-in, listed after most of them and so
+ * before them on the list, then wakes those of its CPU for good, while perf is still on its way to them.
+ */
+#define RESTING (PERF_HES_STOPPED | 0x10000)
+
+static bool may_rest(const struct perf_event *event)
+{
+	/* perf comes to the events of a task from elsewhere, too; with another period not each record is a sample */
+	return event->attr.sample_period == 1 && !event->attr.freq && !(event->attach_state & PERF_ATTACH_TASK);
+}
+
+static void wake(struct perf_event *event)
+{
+	if (READ_ONCE(event->hw.state) == RESTING)
+		WRITE_ONCE(event->hw.state, 0);
+}
+
+static noinline void wake_all_here(struct perf_event *stand_in, struct perf_sample_data *data, struct pt_regs *regs)
+{
+	const struct bc_tp_hook *hook = stand_in->overflow_handler_context;
+	const struct hlist_head *head = this_cpu_ptr(hook->call->perf_events);
+	struct hlist_node *n;
+	struct perf_event *event;
+	bool passed = true;
+
+	for (n = READ_ONCE(head->first); n; n = READ_ONCE(n->next)) {
+		event = hlist_entry(n, struct perf_event, hlist_entry);
+		if (event == stand_in)
+			passed = false;
+		if (READ_ONCE(event->hw.state) != RESTING)
+			continue;
+		wake(event);
+		/* enabled after the stand-in was listed, so perf has been there: this one sample is given by us */
+		if (passed) {
+			local64_inc(&event->count);
+			bc_pass_on_sample(event->overflow_handler_context, event, data, regs);
+		}
 	}
 }
 
@@ -76,6 +115,8 @@ static void on_record(struct perf_event *event, struct perf_sample_data *data, s
 		verdict->early = NULL;
 	else
 		verdict->ret = run_programs(hook, bc_sample_record(data), regs);
+	if (verdict->ret)
+		wake_all_here(event, data, regs);
 }
 
 /* ---- where the kernel calls us ---- */
@@ -335,6 +376,8 @@ int bc_trace_attach(struct bc_attachment *at, struct bc_prog *prog, u64 cookie)
 	WRITE_ONCE(at->prog, prog);
 	if (is_sampling_event(event) && has_stand_ins(hook))
 		bc_take_over_samples(at, on_sample);
+	if (event->overflow_handler == on_sample && has_stand_ins(hook) && may_rest(event))
+		WRITE_ONCE(event->hw.state, RESTING);
 	return 0;
 }
 
@@ -343,6 +386,7 @@ void bc_trace_detach(struct bc_attachment *at)
 	struct bc_tp_hook *hook = at->tp;
 
 	WRITE_ONCE(at->tp, NULL);
+	wake(at->event);
 	if (!bc_hook_remove(&hook->progs, at->prog))
 		return;
 	if (hook->tapped)

@@ -622,6 +622,29 @@ def case_suppressed_samples():
     return out
 
 
+def case_samples_wanted_later():
+    """Two events, of which one's program wants no samples until it goes: then both events get each."""
+    out = {}
+    for disabled in (0, 1):
+        more = {"period": 1, "sample_type": SAMPLE_RAW, "flags": disabled, "wakeup": 1}
+        events = [tracepoint("syscalls/sys_enter_getpgid", **more) for _ in range(2)]
+        rings = [mmap.mmap(event, 9 * 4096) for event in events]
+        links = [link_create(program(Seen(), b.TRACEPOINT, ret=ret), event) for ret, event in enumerate(events)]
+        if disabled:
+            for event in events:
+                fcntl.ioctl(event, IOC_ENABLE)
+        act(hits=5)
+        before = [len(records(ring, 8)) for ring in rings]
+        os.close(links[0])
+        act(hits=5)
+        out[f"disabled={disabled}"] = [before, [len(records(ring, 8)) for ring in rings]]
+        os.close(links[1])
+        for ring, event in zip(rings, events, strict=True):
+            ring.close()
+            os.close(event)
+    return out
+
+
 def case_unprivileged():
     """Kernel probes are for the privileged, whoever supplies the PMU."""
     back, tell = os.pipe()
