@@ -416,6 +416,11 @@ int bc_trace_query(struct bc_attachment *at, struct bc_fd_query *q)
 		break;
 	case BC_TRACE_KPROBE:
 		err = bc_trace_kprobe_place(event, &place);
+		if (err && at->tp->tapped) {
+			/* the handler by which a kprobe is known is ours now */
+			bc_kprobe_describe(at->tp->tap.kp, at->tp->tap.is_ret, &place);
+			err = 0;
+		}
 		q->fd_type = place.fd_type;
 		q->offset = place.offset;
 		q->addr = place.addr;

@@ -178,6 +178,16 @@ struct kprobe *bc_trace_kprobe_of(const struct perf_event *event, bool *is_ret)
 	return kp ? kp : kprobe_before_call((unsigned long)event->tp_event, is_ret);
 }
 
+void bc_kprobe_describe(const struct kprobe *kp, bool is_ret, struct bc_kprobe_place *place)
+{
+	place->fd_type = is_ret ? BPF_FD_TYPE_KRETPROBE : BPF_FD_TYPE_KPROBE;
+	place->symbol = kp->symbol_name;
+	if (place->symbol)
+		place->offset = kp->offset;
+	else
+		place->addr = (unsigned long)kp->addr;
+}
+
 int bc_trace_kprobe_place(const struct perf_event *event, struct bc_kprobe_place *place)
 {
 	const struct kprobe *kp;
@@ -190,11 +200,6 @@ int bc_trace_kprobe_place(const struct perf_event *event, struct bc_kprobe_place
 	kp = bc_trace_kprobe_of(event, &is_ret);
 	if (!kp)
 		return -EOPNOTSUPP;
-	place->fd_type = is_ret ? BPF_FD_TYPE_KRETPROBE : BPF_FD_TYPE_KPROBE;
-	place->symbol = kp->symbol_name;
-	if (place->symbol)
-		place->offset = kp->offset;
-	else
-		place->addr = (unsigned long)kp->addr;
+	bc_kprobe_describe(kp, is_ret, place);
 	return 0;
 }
