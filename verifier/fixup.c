@@ -10,7 +10,7 @@ struct fixup {
 	struct bpf_verifier_env *env;
 	u32 cnt;		/* instructions before */
 	u32 new_cnt;
-	u8 *keep;		/* by old index */
+	u8 *keep;		/* by old index: how many instructions stand for it */
 	u32 *new_idx;		/* by old index, and [cnt]: how many kept ones stand before it */
 	u32 new_subprog[BC_MAX_SUBPROGS];	/* by old number */
 	u32 subprog_cnt;
@@ -83,6 +83,8 @@ static void mark_kept(struct fixup *fx)
 			fx->keep[i + 1] = fx->keep[i];
 			i++;
 		}
+		if (env->aux[i].loop == BC_LOOP_INLINE)
+			fx->keep[i] = BC_LOOP_INSNS;
 	}
 }
 
@@ -96,6 +98,34 @@ static void number(struct fixup *fx)
 	}
 	fx->new_idx[fx->cnt] = n;
 	fx->new_cnt = n;
+}
+
+/* Where loops in line would push a jump's end too far away, none is. */
+static void keep_in_reach(struct fixup *fx)
+{
+	const struct bpf_insn *insns = fx->env->insns;
+	bool far = false;
+	s32 dist;
+	u32 i;
+
+	for (i = 0; i < fx->cnt && !far; i++) {
+		if (is_ld_imm64(&insns[i])) {
+			i++;
+			continue;
+		}
+		if (!fx->keep[i] || (!is_cond_jump(&insns[i]) && insns[i].code != (BPF_JMP | BPF_JA)))
+			continue;
+		dist = (s32)(fx->new_idx[i + 1 + insns[i].off] - fx->new_idx[i]) - 1;
+		far = dist != (s16)dist;
+	}
+	for (i = 0; i < fx->cnt && far; i++) {
+		if (fx->keep[i] > 1) {
+			fx->keep[i] = 1;
+			fx->env->aux[i].loop = BC_LOOP_CALL;
+		}
+	}
+	if (far)
+		number(fx);
 }
 
 /* Gotos to what comes next anyway. Dropping some makes others such: a few rounds find all that compilers produce. */
@@ -215,6 +245,26 @@ static void fix_ld_imm64(const struct fixup *fx, u32 old, struct bpf_insn *pair,
 	}
 }
 
+/* Of the frame that instruction @old runs in. */
+static u32 stack_depth(const struct fixup *fx, u32 old)
+{
+	u32 i = 0;
+
+	while (i + 1 < fx->env->subprog_cnt && fx->env->subprogs[i + 1].start <= old)
+		i++;
+	return fx->env->subprogs[i].stack_depth;
+}
+
+static void expand_loop(const struct fixup *fx, u32 old, struct bpf_insn *insn, struct bc_insn_aux *aux)
+{
+	const struct bpf_verifier_env *env = fx->env;
+	u32 callback = fx->new_idx[env->subprogs[env->aux[old].subprogno].start], i;
+
+	bc_expand_loop(insn, stack_depth(fx, old), (s32)callback - (s32)fx->new_idx[old]);
+	for (i = 0; i < BC_LOOP_INSNS; i++)
+		aux[i].orig_insn = old;
+}
+
 static void fix_insn(const struct fixup *fx, u32 old, struct bpf_insn *insn, struct bc_insn_aux *aux)
 {
 	const struct bpf_verifier_env *env = fx->env;
@@ -223,6 +273,10 @@ static void fix_insn(const struct fixup *fx, u32 old, struct bpf_insn *insn, str
 	s32 dist;
 	u32 field;
 
+	if (fx->keep[old] > 1) {
+		expand_loop(fx, old, insn, aux);
+		return;
+	}
 	aux->orig_insn = old;
 	aux->probe_mem = from->probe_mem;
 	aux->zext = from->zext;
@@ -238,6 +292,9 @@ static void fix_insn(const struct fixup *fx, u32 old, struct bpf_insn *insn, str
 	} else if (insn->code == (BPF_JMP | BPF_CALL)) {
 		if (!(from->call_map & BC_MAP_INNER))
 			aux->used_map = from->call_map;
+		aux->one_index = from->index_kind == BC_INDEX_ONE;
+		if (aux->one_index)
+			aux->map_off = from->index;
 	} else if (insn->code == (BPF_LDX | BPF_MEM | BPF_W) && from->ptr_type == PTR_TO_CTX) {
 		field = packet_field(env, insn->off);
 		if (field) {
@@ -272,6 +329,16 @@ static int move_insns(const struct fixup *fx, struct bc_verified *out)
 	return 0;
 }
 
+static bool has_loop_inline(const struct fixup *fx, u32 sub)
+{
+	u32 i;
+
+	for (i = fx->env->subprogs[sub].start; i < fx->env->subprogs[sub + 1].start; i++)
+		if (fx->keep[i] > 1)
+			return true;
+	return false;
+}
+
 static int move_subprogs(const struct fixup *fx, struct bc_verified *out)
 {
 	const struct bpf_subprog_info *from = fx->env->subprogs;
@@ -289,6 +356,8 @@ static int move_subprogs(const struct fixup *fx, struct bc_verified *out)
 		to->start = fx->new_idx[from[0].start];
 		to->len = fx->new_idx[from[1].start] - to->start;
 		to->stack_depth = (from->stack_depth + 7) & ~7u;
+		if (has_loop_inline(fx, i))
+			to->stack_depth += BC_LOOP_STACK;
 		to->has_tail_call = from->has_tail_call;
 		to->tail_call_reachable = from->tail_call_reachable;
 		to->is_callback = from->is_callback;
@@ -371,6 +440,7 @@ static int build(struct fixup *fx, struct bc_verified *out)
 	decide_branches(fx);
 	mark_kept(fx);
 	number(fx);
+	keep_in_reach(fx);
 	drop_empty_gotos(fx);
 	number_subprogs(fx);
 

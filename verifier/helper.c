@@ -181,12 +181,21 @@ static int record_map(struct bpf_verifier_env *env, const struct bpf_call_meta *
 static int record_tail_call(struct bpf_verifier_env *env, const struct bpf_call_meta *meta)
 {
 	const struct bpf_reg_state *index = &bc_cur_regs(env)[BPF_REG_3];
+	struct bpf_insn_aux_data *aux = &env->aux[env->insn_idx];
 	int err;
 
 	if (index->type == SCALAR_VALUE && bc_scalar_is_const(&index->v) && meta->map && index->v.t.value < meta->map->max_entries) {
 		err = bc_mark_precise(env, BPF_REG_3);
 		if (err)
 			return err;
+		if (aux->index_kind == BC_INDEX_UNSEEN) {
+			aux->index_kind = BC_INDEX_ONE;
+			aux->index = index->v.t.value;
+		} else if (aux->index != index->v.t.value) {
+			aux->index_kind = BC_INDEX_ANY;
+		}
+	} else {
+		aux->index_kind = BC_INDEX_ANY;
 	}
 	env->has_tail_call = true;
 	err = bc_check_ref_leak(env);
@@ -249,6 +258,8 @@ static int get_func_ip(struct bpf_verifier_env *env)
 /* Per helper: what the prototype cannot say. Before the registers are scratched. */
 static int special_rules(struct bpf_verifier_env *env, const struct bpf_call_meta *meta)
 {
+	int err;
+
 	switch (meta->func_id) {
 	case BPF_FUNC_tail_call:
 		return record_tail_call(env, meta);
@@ -264,6 +275,9 @@ static int special_rules(struct bpf_verifier_env *env, const struct bpf_call_met
 	case BPF_FUNC_get_stack:
 		env->calls_get_stack = true;
 		return 0;
+	case BPF_FUNC_loop:
+		err = bc_note_loop(env, meta->subprogno);
+		return err ? err : bc_push_callback(env, meta);
 	default:
 		return bc_helper_calls_back(meta->func_id) ? bc_push_callback(env, meta) : 0;
 	}

@@ -278,6 +278,20 @@ enum bc_ldimm_kind {
 #define BC_MAP_INNER	0x8000	/* call_map: called on a map that lies in used_maps[call_map - BC_MAP_INNER - 1] */
 #define BC_MAP_POISON	0xffff	/* call_map: called on different maps */
 
+/* The index of a tail call. */
+enum bc_index_kind {
+	BC_INDEX_UNSEEN,
+	BC_INDEX_ONE,		/* always the same, and within the array */
+	BC_INDEX_ANY,
+};
+
+/* What becomes of a call of bpf_loop(). */
+enum bc_loop_kind {
+	BC_LOOP_UNSEEN,
+	BC_LOOP_INLINE,
+	BC_LOOP_CALL,
+};
+
 struct bpf_insn_aux_data {
 	/* for fix-ups */
 	bool seen;		/* some path reached it; what is not seen is removed unjudged */
@@ -286,9 +300,12 @@ struct bpf_insn_aux_data {
 	u8 ldimm;		/* enum bc_ldimm_kind */
 	u16 map_index;		/* used_maps[] */
 	u16 call_map;		/* helper call: used_maps index + 1 of the map it is called on; 0 none; BC_MAP_POISON */
+	u8 loop;		/* call of bpf_loop(): enum bc_loop_kind */
+	u8 index_kind;		/* tail call: enum bc_index_kind */
+	u32 index;		/* the one index that the tail call is made with */
 	u32 map_off;
 	u64 value;		/* ld_imm64 other than a plain number: its final 64 bits */
-	u32 subprogno;		/* BC_LDIMM_FUNC, BPF_PSEUDO_CALL: target */
+	u32 subprogno;		/* BC_LDIMM_FUNC, BPF_PSEUDO_CALL: target; bpf_loop(): callback */
 	u32 ctx_field_size;	/* bytes of the context field loaded from */
 
 	/* the core's own */
@@ -633,6 +650,14 @@ int bc_check_btf_info(struct bpf_verifier_env *env);
 int bc_check_attach(struct bpf_verifier_env *env);
 
 /* ---- by the engine's files ---- */
+
+/* loop.c: bpf_loop() in line. */
+#define BC_LOOP_INSNS	19
+#define BC_LOOP_STACK	24	/* bytes that it takes of the frame */
+/* The helper is about to be called with callback @subprogno. */
+int bc_note_loop(struct bpf_verifier_env *env, u32 subprogno);
+/* BC_LOOP_INSNS instructions, in a frame of @depth bytes; the callback stands @callback instructions behind the first of them. */
+void bc_expand_loop(struct bpf_insn *at, u32 depth, s32 callback);
 
 /* fixup.c: out of a verified env, the program to run. Moves used_maps, used_btfs, func_info, line_info into @out on success. */
 int bc_fixup(struct bpf_verifier_env *env, struct bc_verified *out);

@@ -126,3 +126,54 @@ def test_other_loads_of_that_offset_stay(world: World) -> None:
     got = fixed(world, a.st(4, a.R10, -4, 1), a.mov(R2, a.R10), a.add_imm(R2, -80), a.ldx(4, R0, R2, 76), a.exit_(),
                 prog_type=3)
     assert got[3] == plain(a.ldx(4, R0, R2, 76))[0]
+
+
+def load_loop(world: World, items: list[object]) -> tuple[int, bool]:
+    """The program with names for its functions, and whether bpf_loop() is in line."""
+    code = a.asm(*items)  # type: ignore[arg-type]
+    btf = Btf()
+    proto = btf.proto(btf.int("int", 4), [])
+    starts = {0} | {at // 8 + 1 + struct.unpack_from("<i", code, at + 4)[0] for at in range(0, len(code), 8)
+                    if (code[at], code[at + 1] >> 4) == (0x18, 4)}  # fmt: skip
+    records = b"".join(struct.pack("<II", at, btf.func(f"f{at}", proto)) for at in sorted(starts))
+    btf_fd, log = world.btf(btf.blob())
+    assert btf_fd > 0, log
+    verdict = world.load(code, btf_fd=btf_fd, func_info=records, log_level=0)
+    assert verdict.ok, verdict.log
+    out = world.insns(verdict.fd)
+    return verdict.fd, struct.pack("<BBhi", 0x85, 0, 0, 181) not in [out[at : at + 8] for at in range(0, len(out), 8)]
+
+
+CALLBACK = ["callback", a.ldx(8, R0, R2, 0), a.add(R0, R1), a.add_imm(R0, 1), a.stx(8, R2, 0, R0)]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "ends", "want"), [(0, 0, 5), (1, 0, 0x10105), (10, 0, 0x370A05), (10, 1, 0x10105), (1 << 23 | 1, 0, 0xFFF905)]
+)
+def test_loop_in_line(world: World, rounds: int, ends: int, want: int) -> None:
+    """What it counts, its answer, and a register of the caller's."""
+    items = [a.mov_imm(R6, 5), a.st(8, a.R10, -16, 0), a.mov_imm(R1, rounds), a.ld_func(R2, "callback"), a.mov(3, a.R10),
+             a.add_imm(3, -16), a.mov_imm(4, 0), a.call(181), a.mov(R1, R0), a.alu64_imm("and", R1, 0xFFFF),
+             a.ldx(8, R0, a.R10, -16), a.alu64_imm("lsh", R0, 8), a.alu64("xor", R0, R1), a.alu64_imm("lsh", R0, 8),
+             a.add(R0, R6), a.exit_(), *CALLBACK, a.mov_imm(R0, ends), a.exit_()]  # fmt: skip
+    fd, inline = load_loop(world, items)
+    assert inline
+    assert hex(world.run(fd).retval) == hex(want)
+    code = world.insns(fd)
+    stores = [struct.unpack_from("<h", code, at + 2)[0] for at in range(0, len(code), 8)
+              if code[at] == 0x7B and code[at + 1] & 15 == 10]  # fmt: skip
+    assert stores == [-40, -32, -24]  # below the 16 bytes of the frame
+
+
+def test_loop_with_unknown_flags_is_called(world: World) -> None:
+    items = [a.call(7), a.mov(4, R0), a.mov_imm(R1, 3), a.ld_func(R2, "callback"), a.mov_imm(3, 0), a.call(181), a.exit_(),
+             "callback", a.mov_imm(R0, 0), a.exit_()]  # fmt: skip
+    assert not load_loop(world, items)[1]
+
+
+@pytest.mark.parametrize(("padding", "inline"), [(32767 - 6, False), (32767 - 6 - 18, True)])
+def test_loop_stays_a_call_where_jumps_would_not_reach(world: World, padding: int, inline: bool) -> None:
+    items = [a.ldx(4, R1, R1, 0), a.mov_imm(R0, 0), a.jmp_imm("eq", R1, 7, "far"), a.mov_imm(R1, 3),
+             a.ld_func(R2, "callback"), a.mov_imm(3, 0), a.mov_imm(4, 0), a.call(181), *[a.mov_imm(R6, 1)] * padding,
+             "far", a.mov_imm(R0, 0), a.exit_(), "callback", a.mov_imm(R0, 0), a.exit_()]  # fmt: skip
+    assert load_loop(world, items)[1] is inline

@@ -154,6 +154,9 @@ static void check_state(struct bcu *w, struct bcu_prog *p, u32 insn, const u64 *
 
 	if (!p->recorded || orig >= p->recorded_cnt)
 		return;
+	/* Of several instructions that stand for one, the first begins as that one did. */
+	if (insn && p->v.aux[insn - 1].orig_insn == orig)
+		return;
 	rec = &p->recorded[orig];
 	if (!p->complete) {
 		if (!rec->cnt) {
