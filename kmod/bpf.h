@@ -76,6 +76,8 @@ struct bc_prog;
 
 typedef u64 bc_callback;	/* the value a program passed for a callback function */
 
+typedef void *(*bc_lookup_fn)(struct bc_map *map, const void *key);
+
 struct bc_map_ops {
 	/* Refuses bad attributes with Linux's errno; before any allocation. */
 	int (*alloc_check)(const union bpf_attr *attr);
@@ -88,7 +90,8 @@ struct bc_map_ops {
 	void (*release_file)(struct bc_map *map, const struct file *map_file);
 
 	/* From programs and, under the guard, from system calls: any context, never sleep, never allocate from the slab. */
-	void *(*lookup)(struct bc_map *map, const void *key);
+	bc_lookup_fn lookup;
+	bc_lookup_fn (*lookup_of)(const struct bc_map *map);	/* one that is made for maps like this one. Optional */
 	long (*update)(struct bc_map *map, const void *key, const void *value, u64 flags);
 	long (*delete)(struct bc_map *map, const void *key);
 	long (*push)(struct bc_map *map, const void *value, u64 flags);

@@ -4,9 +4,7 @@
  * was recycled, notices by the list's end marker (hlist_nulls, Linux Documentation/RCU/rculist_nulls.rst) and starts again.
  */
 #include "hashtab.h"
-#include <linux/jhash.h>
 #include <linux/log2.h>
-#include <linux/random.h>
 
 /* Linux's bounds of what it accepts: KMALLOC_MAX_SIZE less its own element, and the buckets that 32 bits of bytes can hold. */
 #define HTAB_MAX_KEY_VALUE	((4U << 20) - 48)
@@ -107,8 +105,7 @@ static struct bc_map *htab_alloc(const union bpf_attr *attr)
 		if (!(i % 4096))
 			cond_resched();
 	}
-	if (!(desc->flags & BPF_F_ZERO_SEED))
-		get_random_bytes(&htab->seed, sizeof(htab->seed));
+	bc_hash_seed_init(&htab->seed, !(desc->flags & BPF_F_ZERO_SEED));
 	if (htab->lru) {
 		err = lru_init(htab);
 		if (err)
@@ -127,9 +124,7 @@ fail:
 
 static u32 hash_key(const struct bc_htab *htab, const void *key)
 {
-	u32 size = htab->map.desc.key_size;
-
-	return size % 4 ? jhash(key, size, htab->seed) : jhash2(key, size / 4, htab->seed);
+	return bc_hash(key, htab->map.desc.key_size, &htab->seed);
 }
 
 /* With the bucket locked. */
@@ -139,32 +134,42 @@ static struct htab_elem *find_locked(struct htab_bucket *b, u32 hash, const void
 	struct htab_elem *e;
 
 	hlist_nulls_for_each_entry_rcu(e, n, &b->head, node)
-		if (e->hash == hash && !memcmp(e->key, key, key_size))
+		if (e->hash == hash && bc_same_key(e->key, key, key_size))
 			return e;
 	return NULL;
 }
 
 /* Without a lock. */
-static struct htab_elem *find(struct bc_htab *htab, u32 hash, const void *key)
+static __always_inline struct htab_elem *find_sized(struct bc_htab *htab, u32 hash, const void *key, u32 key_size)
 {
-	u32 bucket = hash & (htab->bucket_cnt - 1), key_size = htab->map.desc.key_size;
+	u32 bucket = hash & (htab->bucket_cnt - 1);
 	struct hlist_nulls_node *n;
 	struct htab_elem *e;
 
 again:
 	hlist_nulls_for_each_entry_rcu(e, n, &htab->buckets[bucket].head, node)
-		if (e->hash == hash && !memcmp(e->key, key, key_size))
+		if (e->hash == hash && bc_same_key(e->key, key, key_size))
 			return e;
 	if (unlikely(get_nulls_value(n) != bucket))
 		goto again;
 	return NULL;
 }
 
-static struct htab_elem *lookup_elem(struct bc_map *map, const void *key)
+static struct htab_elem *find(struct bc_htab *htab, u32 hash, const void *key)
+{
+	return find_sized(htab, hash, key, htab->map.desc.key_size);
+}
+
+static __always_inline struct htab_elem *lookup_sized(struct bc_map *map, const void *key, u32 key_size)
 {
 	struct bc_htab *htab = htab_of(map);
 
-	return find(htab, hash_key(htab, key), key);
+	return find_sized(htab, bc_hash(key, key_size, &htab->seed), key, key_size);
+}
+
+static struct htab_elem *lookup_elem(struct bc_map *map, const void *key)
+{
+	return lookup_sized(map, key, map->desc.key_size);
 }
 
 static void *htab_lookup(struct bc_map *map, const void *key)
@@ -172,6 +177,26 @@ static void *htab_lookup(struct bc_map *map, const void *key)
 	struct htab_elem *e = lookup_elem(map, key);
 
 	return e ? htab_value(htab_of(map), e) : NULL;
+}
+
+/* The same for the commonest sizes of keys. */
+static void *htab_lookup_4(struct bc_map *map, const void *key)
+{
+	struct htab_elem *e = lookup_sized(map, key, 4);
+
+	return e ? e->key + 8 : NULL;
+}
+
+static void *htab_lookup_8(struct bc_map *map, const void *key)
+{
+	struct htab_elem *e = lookup_sized(map, key, 8);
+
+	return e ? e->key + 8 : NULL;
+}
+
+static bc_lookup_fn htab_lookup_of(const struct bc_map *map)
+{
+	return map->desc.key_size == 4 ? htab_lookup_4 : map->desc.key_size == 8 ? htab_lookup_8 : htab_lookup;
 }
 
 static void *htab_percpu_lookup(struct bc_map *map, const void *key)
@@ -647,6 +672,7 @@ int htab_sys_next_key(struct bc_map *map, const void *key, void *next)
 const struct bc_map_ops bc_htab_ops = {
 	HTAB_COMMON_OPS,
 	.lookup = htab_lookup,
+	.lookup_of = htab_lookup_of,
 	.update = htab_update,
 };
 

@@ -9,6 +9,7 @@
 #define BPFCOMPAT_HASHTAB_H
 
 #include "maps.h"
+#include "hash.h"
 #include <linux/list_nulls.h>
 #include <linux/rculist_nulls.h>
 
@@ -80,7 +81,7 @@ struct bc_htab {
 	struct bc_map map;
 	struct htab_bucket *buckets;
 	u32 bucket_cnt;		/* a power of two */
-	u32 seed;
+	struct bc_hash_seed seed;
 	u32 elem_size;
 	bool percpu;		/* values are */
 	bool lru;
