@@ -4,6 +4,7 @@
  */
 #include "jit.h"
 #include "prog.h"
+#include "../compat/clock.h"
 #include "../compat/jit_memory.h"
 #include "../compat/kptr.h"
 #include "../maps/fd_array.h"
@@ -68,6 +69,37 @@ static bool array_of(void *host, u32 index, struct bc_jit_array *array)
 	return index < prog->v.used_map_cnt && bc_array_describe(bc_map_of(prog->v.used_maps[index]), array);
 }
 
+/* A map's own function takes the helper's arguments as they are: programs hold the address of what a map begins with. */
+static u64 function_for(void *host, u32 helper, int used_map)
+{
+	const struct bc_prog *prog = host;
+	const struct bc_map_ops *ops;
+	struct bc_map *map;
+
+	BUILD_BUG_ON(offsetof(struct bc_map, desc));
+	if (helper == BPF_FUNC_ktime_get_ns)
+		return (unsigned long)COMPAT_CLOCK_MONO;
+	if (used_map < 0 || used_map >= (int)prog->v.used_map_cnt)
+		return 0;
+	map = bc_map_of(prog->v.used_maps[used_map]);
+	ops = map->ops;
+	switch (helper) {
+	case BPF_FUNC_map_lookup_elem:
+		return (unsigned long)(ops->lookup_of ? ops->lookup_of(map) : ops->lookup);
+	case BPF_FUNC_map_update_elem:
+		return (unsigned long)ops->update;
+	case BPF_FUNC_map_delete_elem:
+		return (unsigned long)ops->delete;
+	case BPF_FUNC_map_push_elem:
+		return (unsigned long)ops->push;
+	case BPF_FUNC_map_pop_elem:
+		return (unsigned long)ops->pop;
+	case BPF_FUNC_map_peek_elem:
+		return (unsigned long)ops->peek;
+	}
+	return 0;
+}
+
 static void fill_env(struct bc_prog *prog, struct bc_jit_env *env)
 {
 	u32 i;
@@ -86,9 +118,10 @@ static void fill_env(struct bc_prog *prog, struct bc_jit_env *env)
 	get_random_bytes(&env->seed, sizeof(env->seed));
 	env->indirect_thunk_r11 = traits.indirect_thunk_r11;
 	env->return_thunk = traits.return_thunk;
-	env->slots_off = offsetof(struct bc_fd_array, slots);
-	env->slot_exec_off = offsetof(struct bc_prog, exec);
+	env->retpolines = traits.retpolines;
+	env->entries_off = offsetof(struct bc_fd_array, entries);
 	env->array = array_of;
+	env->function = function_for;
 	env->host = prog;
 	env->current_task = current_task_offset;
 	BUILD_BUG_ON(ARRAY_SIZE(compat_jit_probes) != __BC_PROBES);

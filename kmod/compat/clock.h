@@ -6,8 +6,16 @@
 #define BPFCOMPAT_COMPAT_CLOCK_H
 
 #include <linux/types.h>
+#include <linux/ktime.h>
+#include <linux/hrtimer.h>
 
 u64 compat_clock_mono(void);	/* CLOCK_MONOTONIC */
+/* The function that the first comes to, for callers that call it by its address. */
+#ifdef HAVE_KTIME_GET_MONO_FAST_NS
+#define COMPAT_CLOCK_MONO ktime_get_mono_fast_ns
+#else
+#define COMPAT_CLOCK_MONO compat_clock_mono
+#endif
 u64 compat_clock_boot(void);	/* CLOCK_BOOTTIME */
 u64 compat_clock_coarse(void);	/* CLOCK_MONOTONIC_COARSE */
 

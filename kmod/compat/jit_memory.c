@@ -73,6 +73,24 @@ static unsigned long indirect_thunk(void)
 	return bc_lookup_symbol("__x86_indirect_thunk_r11");
 }
 
+/* Call, overwritten return address, return: as the thunk of this name began, and as the kernel's own generator once put it in line. */
+static bool plain_retpolines(unsigned long thunk)
+{
+#ifdef X86_FEATURE_RETPOLINE
+#ifdef X86_FEATURE_RETPOLINE_LFENCE
+	if (boot_cpu_has(X86_FEATURE_RETPOLINE_LFENCE))
+		return false;
+#endif
+#ifdef X86_FEATURE_RETPOLINE_AMD
+	if (boot_cpu_has(X86_FEATURE_RETPOLINE_AMD))
+		return false;
+#endif
+	return thunk && thunk == bc_lookup_symbol("__x86_indirect_thunk_r11") && boot_cpu_has(X86_FEATURE_RETPOLINE);
+#else
+	return false;
+#endif
+}
+
 static unsigned long return_thunk(void)
 {
 #ifdef X86_FEATURE_RETHUNK
@@ -91,6 +109,7 @@ void compat_jit_traits(struct compat_jit_traits *t)
 {
 	t->indirect_thunk_r11 = indirect_thunk();
 	t->return_thunk = return_thunk();
+	t->retpolines = plain_retpolines(t->indirect_thunk_r11);
 #ifdef CONFIG_X86_KERNEL_IBT
 	t->landing_pads = true;
 #else

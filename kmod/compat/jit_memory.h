@@ -20,6 +20,7 @@ bool compat_jit_possible(void);
 struct compat_jit_traits {
 	unsigned long indirect_thunk_r11;	/* or 0 */
 	unsigned long return_thunk;		/* or 0 */
+	bool retpolines;			/* the first is a plain one */
 	bool landing_pads;
 	bool has_bmi2;
 };

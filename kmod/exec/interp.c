@@ -431,15 +431,17 @@ static void interp(const struct bc_exec_env *env, struct bc_exec_area *area, con
 				break;
 			}
 			if (insn->imm == BPF_FUNC_tail_call) {
+				const struct bc_map_desc *map = (const void *)(unsigned long)regs[BPF_REG_2];
 				const struct bc_exec_prog *next;
 				u32 need;
 
-				if (tail_calls >= BC_MAX_TAIL_CALLS)
+				/* As on Linux, one that leads to an empty slot counts, too. */
+				if ((u32)regs[BPF_REG_3] >= map->max_entries || tail_calls >= BC_MAX_TAIL_CALLS)
 					break;
+				tail_calls++;
 				next = env->tail_call_target(regs[BPF_REG_2], (u32)regs[BPF_REG_3]);
 				if (!next)
 					break;
-				tail_calls++;
 				/* The new program takes this frame's place and returns where this frame would have. */
 				need = FRAME_BYTES(next->subprogs[0].stack_depth);
 				if (need > BC_EXEC_STACK_BYTES - ((u8 *)frame - area->stack)) {

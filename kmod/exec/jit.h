@@ -18,7 +18,7 @@ struct bc_jit_cpu {
 	u64 frame_top;		/* free part of the area, set before a helper that calls back */
 	u64 stack_limit;	/* a tail call that would leave another frame on the C stack needs the stack pointer above this, */
 	u64 area_limit;		/* and its BPF frame below this; else it falls through */
-	u32 tail_calls;		/* made in this run */
+	s32 tail_calls;		/* left to be made in this run */
 	u32 number;		/* of this CPU */
 };
 
@@ -53,11 +53,12 @@ struct bc_jit_env {
 	u64 seed;			/* for that */
 	u64 indirect_thunk_r11;		/* code that jumps to r11 in place of `jmp *r11`, or 0 */
 	u64 return_thunk;		/* code to jump to in place of `ret`, or 0 */
-	/* Tail calls: byte offsets of the pointer to an array's slots in the map, and of struct bc_exec_prog in what a slot points to. */
-	s32 slots_off;
-	s32 slot_exec_off;
+	bool retpolines;		/* that thunk may be put in place: it is one of call, store, return */
+	s32 entries_off;		/* of a prog array's u64s in the map: bc_exec_prog.jit_tail of each slot's program, 0 for none */
 	/* Describes the map that a program has under @index in bc_verified.used_maps; false when it is no array. May be NULL. */
 	bool (*array)(void *host, u32 index, struct bc_jit_array *array);
+	/* Code to be called in place of a helper, with its arguments; 0: the helper. @used_map as above, negative: none. May be NULL. */
+	u64 (*function)(void *host, u32 helper, int used_map);
 	void *host;
 	u32 current_task;		/* offset from the base of gs of the pointer to the current task; 0 unknown */
 };

@@ -63,7 +63,7 @@ bool jit_keeps_r12(const struct jit_sub *sub);
 void jit_prologue(struct jit *j);
 void jit_epilogue(struct jit *j);	/* leaves the subprogram being translated; rax is set */
 void jit_call(struct jit *j, u64 target);
-void jit_tail_call(struct jit *j);
+void jit_tail_call(struct jit *j, const struct bc_insn_aux *aux);
 void jit_stackless_tail_entry(struct jit *j);
 /* 4 bytes: how far it is from behind them to @offset in the image */
 void jit_distance_to(struct jit *j, u32 offset);
@@ -186,6 +186,15 @@ static inline void x_rx(struct jit *j, int flags, u8 op, int reg, int base, int 
 	emit(j, scale << 6 | (index & 7) << 3 | (base & 7));
 	if (disp)
 		emit(j, 0);
+}
+
+/* The same, and @disp of 32 bits. */
+static inline void x_rx_disp(struct jit *j, int flags, u8 op, int reg, int base, int index, int scale, s32 disp)
+{
+	x_opcode(j, flags, op, reg, index, base);
+	emit(j, 0x80 | (reg & 7) << 3 | 4);
+	emit(j, scale << 6 | (index & 7) << 3 | (base & 7));
+	emit32(j, disp);
 }
 
 /* op of the group 0x81/0x83 (add 0, or 1, and 4, sub 5, xor 6, cmp 7) with a constant. */

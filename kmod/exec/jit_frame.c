@@ -48,9 +48,23 @@ static void jump_out(struct jit *j, u64 target)
 	add_reloc(j, target);
 }
 
+/* Speculation that takes the return address for what it was ends in a loop of pauses. */
+static void retpoline_r11(struct jit *j)
+{
+	static const u8 call_and_loop[] = { 0xe8, 7, 0, 0, 0, 0xf3, 0x90, 0x0f, 0xae, 0xe8, 0xeb, 0xf9 };
+	u32 i;
+
+	for (i = 0; i < sizeof(call_and_loop); i++)
+		emit(j, call_and_loop[i]);
+	x_rm(j, W, 0x89, R11, RSP, 0);
+	emit(j, 0xc3);
+}
+
 static void jump_r11(struct jit *j)
 {
-	if (j->env->indirect_thunk_r11)
+	if (j->env->retpolines)
+		retpoline_r11(j);
+	else if (j->env->indirect_thunk_r11)
 		jump_out(j, j->env->indirect_thunk_r11);
 	else
 		x_rr(j, 0, 0xff, 4, R11);
@@ -164,7 +178,7 @@ void jit_prologue(struct jit *j)
 	if (sub->frame == FRAME_MAIN) {
 		if (j->img->has_tail_call) {
 			x_cpu(j, 0, 0xc7, 0, offsetof(struct bc_jit_cpu, tail_calls));
-			emit32(j, 0);
+			emit32(j, BC_MAX_TAIL_CALLS);
 		}
 		/* Tail calls come with rbp and r12 saved, and r12 where this program's frame begins. */
 		if (jit_keeps_r12(sub)) {
@@ -203,19 +217,23 @@ void jit_distance_to(struct jit *j, u32 offset)
  * bpf_tail_call: the target takes this frame's place. The main program's frame has the shape that the target's will have; a subprogram's
  * gets it here, and is one more frame on both stacks for as long as the chain lasts: so both are asked.
  */
-void jit_tail_call(struct jit *j)
+void jit_tail_call(struct jit *j, const struct bc_insn_aux *aux)
 {
-	bool from_main = j->sub->frame != FRAME_SUB;
-	u32 none[6], n = 0;
+	s64 entry = j->env->entries_off + 8 * (s64)aux->map_off;
+	bool from_main = j->sub->frame != FRAME_SUB, one = aux->one_index && fits32(entry) && !j->env->blind;
+	u32 none[6], used_up, n = 0;
 
-	x_mov(j, false, R10, RDX);
-	x_rm(j, 0, 0x3b, R10, RSI, offsetof(struct bc_map_desc, max_entries));
-	none[n++] = x_ahead(j, CC_AE);
-	x_cpu(j, 0, 0x83, 7, offsetof(struct bc_jit_cpu, tail_calls));
-	emit(j, BC_MAX_TAIL_CALLS);
-	none[n++] = x_ahead(j, CC_AE);
-	x_rm(j, W, 0x8b, R11, RSI, j->env->slots_off);
-	x_rx(j, W, 0x8b, R11, R11, R10, 3);
+	if (!one) {
+		x_mov(j, false, R10, RDX);
+		x_rm(j, 0, 0x3b, R10, RSI, offsetof(struct bc_map_desc, max_entries));
+		none[n++] = x_ahead(j, CC_AE);
+	}
+	x_cpu(j, 0, 0xff, 1, offsetof(struct bc_jit_cpu, tail_calls));		/* dec */
+	used_up = x_ahead(j, CC_S);
+	if (one)
+		x_rm(j, W, 0x8b, R11, RSI, entry);
+	else
+		x_rx_disp(j, W, 0x8b, R11, RSI, R10, 3, j->env->entries_off);
 	x_rr(j, W, 0x85, R11, R11);
 	none[n++] = x_ahead(j, CC_E);
 	if (!from_main) {
@@ -224,13 +242,15 @@ void jit_tail_call(struct jit *j)
 		x_cpu(j, W, 0x3b, R12, offsetof(struct bc_jit_cpu, area_limit));
 		none[n++] = x_ahead(j, CC_A);
 	}
-	x_cpu(j, 0, 0xff, 0, offsetof(struct bc_jit_cpu, tail_calls));		/* inc */
-	x_rm(j, W, 0x8b, R11, R11, j->env->slot_exec_off + offsetof(struct bc_exec_prog, jit_tail));
 	restore_registers(j);
 	move_frame(j, false);
 	if (!from_main)
 		x_push(j, R12);
 	jump_r11(j);
+	/* However often a program tries again. */
+	x_here(j, used_up);
+	x_cpu(j, 0, 0xc7, 0, offsetof(struct bc_jit_cpu, tail_calls));
+	emit32(j, 0);
 	while (n)
 		x_here(j, none[--n]);
 }

@@ -113,13 +113,15 @@ static bool calls_back(u32 helper)
 
 static bool call(struct jit *j, u32 i, const struct bpf_insn *insn)
 {
+	u64 target = 0;
+
 	if (insn->src_reg == BPF_PSEUDO_CALL) {
 		emit(j, 0xe8);
 		jit_distance_to(j, j->subs[sub_starting_at(j, i + 1 + insn->imm)].entry);
 		return true;
 	}
 	if (insn->imm == BPF_FUNC_tail_call) {
-		jit_tail_call(j);
+		jit_tail_call(j, &j->prog->aux[i]);
 		return true;
 	}
 	if (insn->imm < 0 || insn->imm >= __BPF_FUNC_MAX_ID || !j->env->helpers[insn->imm])
@@ -128,7 +130,9 @@ static bool call(struct jit *j, u32 i, const struct bpf_insn *insn)
 		return true;
 	if (calls_back(insn->imm))
 		x_cpu(j, W, 0x89, R12, offsetof(struct bc_jit_cpu, frame_top));
-	jit_call(j, (unsigned long)j->env->helpers[insn->imm]);
+	if (j->env->function)
+		target = j->env->function(j->env->host, insn->imm, (int)j->prog->aux[i].used_map - 1);
+	jit_call(j, target ? target : (unsigned long)j->env->helpers[insn->imm]);
 	return true;
 }
 

@@ -15,17 +15,26 @@ int fd_array_check(const union bpf_attr *attr)
 	return 0;
 }
 
+static size_t table_bytes(u32 type, u32 max_entries)
+{
+	size_t entries = type == BPF_MAP_TYPE_PROG_ARRAY ? max_entries : 0;
+
+	return sizeof(struct bc_fd_array) + entries * sizeof(u64);
+}
+
 struct bc_map *fd_array_alloc(const union bpf_attr *attr)
 {
-	struct bc_fd_array *array = bc_map_new(attr, sizeof(*array));
+	size_t size = table_bytes(attr->map_type, attr->max_entries);
+	struct bc_fd_array *array = bc_map_new(attr, size);
 
 	if (!array)
 		return ERR_PTR(-ENOMEM);
 	array->slots = bc_alloc(&array->map.obj, (size_t)attr->max_entries * sizeof(void *));
 	if (!array->slots) {
-		bc_map_delete(array, sizeof(*array));
+		bc_map_delete(array, size);
 		return ERR_PTR(-ENOMEM);
 	}
+	mutex_init(&array->lock);
 	return &array->map;
 }
 
@@ -34,7 +43,7 @@ void fd_array_free(struct bc_map *map)
 	struct bc_fd_array *array = fd_array_of(map);
 
 	bc_free(&map->obj, array->slots, (size_t)map->desc.max_entries * sizeof(void *));
-	bc_map_delete(array, sizeof(*array));
+	bc_map_delete(array, table_bytes(map->desc.type, map->desc.max_entries));
 }
 
 int fd_array_exchange(struct bc_map *map, u32 index, void *new, void **old)

@@ -11,6 +11,8 @@
 struct bc_fd_array {
 	struct bc_map map;
 	void **slots;
+	struct mutex lock;	/* of a prog array: its slots and entries are written together */
+	u64 entries[];		/* of a prog array: where tail calls enter each program's code, 0 for none */
 };
 
 static inline struct bc_fd_array *fd_array_of(const struct bc_map *map)

@@ -33,9 +33,15 @@ const struct bc_exec_prog *bc_tail_call_target(u64 map, u32 index)
 /* Programs are freed after a grace period anyway. */
 static int set_slot(struct bc_map *map, u32 index, struct bc_prog *prog)
 {
+	struct bc_fd_array *array = fd_array_of(map);
 	void *old = NULL;
-	int err = fd_array_exchange(map, index, prog, &old);
+	int err;
 
+	mutex_lock(&array->lock);
+	err = fd_array_exchange(map, index, prog, &old);
+	if (!err)
+		WRITE_ONCE(array->entries[index], prog ? prog->exec.jit_tail : 0);
+	mutex_unlock(&array->lock);
 	if (err)
 		return err;
 	if (old)

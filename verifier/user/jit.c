@@ -99,8 +99,8 @@ static void fill_env(struct bcu *w, struct bcu_prog *p, struct bc_jit_env *env)
 		env->indirect_thunk_r11 = (unsigned long)bcu_indirect_r11;
 		env->return_thunk = (unsigned long)bcu_return;
 	}
-	env->slots_off = offsetof(struct bcu_map, slots);
-	env->slot_exec_off = offsetof(struct bcu_prog, exec);
+	env->entries_off = offsetof(struct bcu_map, entries);
+	env->retpolines = flags & BCU_JIT_THUNKS;
 	env->array = array_of;
 	env->host = p;
 }
@@ -196,12 +196,27 @@ static int compile_all(struct bcu *w)
 	return 0;
 }
 
+static void fill_entries(struct bcu *w)
+{
+	struct bcu_map *m;
+	u32 i, k;
+
+	for (i = 0; i < BCU_OBJECTS; i++) {
+		if (w->objs[i].kind != BCU_MAP)
+			continue;
+		m = w->objs[i].ptr;
+		for (k = 0; k < ARRAY_SIZE(m->progs); k++)
+			m->entries[k] = m->progs[k] ? m->progs[k]->exec.jit_tail : 0;
+	}
+}
+
 int bcu_jit_run(struct bcu *w, struct bcu_prog *p, const void *ctx, u64 *retval)
 {
 	int err = compile_all(w);
 
 	if (err)
 		return err;
+	fill_entries(w);
 	w->jit_cpu.stack_limit = (unsigned long)__builtin_frame_address(0) - (1 << 20);
 	w->jit_cpu.area_limit = (unsigned long)w->area.stack + sizeof(w->area.stack) - BC_JIT_AREA_NEEDED;
 	w->by_jit = true;

@@ -159,7 +159,6 @@ int bcu_map_new(struct bcu *w, u32 type, u32 key_size, u32 value_size, u32 max_e
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return -ENOMEM;
-	m->slots = m->progs;
 	m->desc.type = type;
 	m->desc.key_size = key_size;
 	m->desc.value_size = value_size;

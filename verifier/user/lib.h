@@ -35,8 +35,8 @@ struct bcu_map {
 	u8 *values;
 	struct bcu_prog *progs[16];
 	u8 *blocks[1];			/* values of each CPU */
-	struct bcu_prog **slots;	/* points to progs: generated code reads it where it can't know the array's place */
 	struct bc_map_desc inner;	/* of a map of maps: what those are like (desc.inner) */
+	u64 entries[16];		/* where tail calls enter the generated code of progs; 0: none */
 	u64 outputs;			/* records that ring and perf buffers took */
 };
 
