@@ -10,6 +10,7 @@
 #include "uapi/btf_abi.h"
 #include "uapi/bpfcompat.h"
 #include "compat/compat.h"	/* the kernel's headers, with a modern interface */
+#include "compat/stack.h"
 #include "../verifier/verifier.h"
 #include "../verifier/btf.h"
 #include "exec/jit.h"
@@ -199,6 +200,7 @@ struct bc_run {
 	u64 func_ip;			/* bpf_get_func_ip */
 	struct perf_event *event;	/* perf_event programs */
 	void *event_data;		/* struct perf_sample_data * of a perf_event program */
+	struct compat_own_frames own;	/* where the stack leaves what programs run in */
 };
 
 /*

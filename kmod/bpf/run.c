@@ -96,6 +96,7 @@ u32 bc_prog_run(struct bc_prog *prog, void *ctx)
 	}
 	cs->run.prog = prog;
 	cs->run.ctx = ctx;
+	cs->run.own.frame = __builtin_frame_address(0);
 	cs->runs++;
 	if (likely(!atomic_read(&stats_users)))
 		return execute(cs, &prog->exec, ctx);

@@ -9,8 +9,14 @@
 /* There is no event: nothing of the last one on this CPU may show. */
 static u32 run_without_event(struct bc_prog *prog, void *ctx)
 {
-	memset(bc_this_run(), 0, sizeof(struct bc_run));
-	return bc_prog_run(prog, ctx);
+	struct bc_run *run = bc_this_run();
+	u32 ret;
+
+	memset(run, 0, sizeof(*run));
+	run->own.chained = true;	/* Kbuild sees to that */
+	ret = bc_prog_run(prog, ctx);
+	run->own.chained = false;
+	return ret;
 }
 
 #define ROOM_AROUND 512		/* what Linux keeps free around a packet, about: decides the largest that is taken */

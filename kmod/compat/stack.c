@@ -61,13 +61,29 @@ static u32 start_at(unsigned long ip, unsigned long *entries, u32 cnt)
 /* Up the stack from here. The kernel's own walkers stop at generated code, which they do not know; it keeps frame pointers. */
 #ifdef HAVE_ASM_UNWIND_H
 
-static u32 walk_from_here(unsigned long *entries, u32 max)
+/*
+ * The first frames are left out: helpers, generated code, and the module's functions that are known to keep frame pointers. The kernel's
+ * unwinder looks long for each of a module's functions.
+ */
+static u32 walk_from_here(const struct compat_own_frames *own, unsigned long *entries, u32 max)
 {
+	const unsigned long *frame = own->frame;
 	struct unwind_state state;
+	struct pt_regs regs;
 	unsigned long addr;
 	u32 cnt = 0;
 
-	for (unwind_start(&state, current, NULL, NULL); cnt < max && !unwind_done(&state); unwind_next_frame(&state)) {
+	if (!max)
+		return 0;
+	while (own->chained && within_own_text(frame[1]))
+		frame = (const unsigned long *)frame[0];
+	memset(&regs, 0, sizeof(regs));
+	regs.ip = frame[1];
+	regs.sp = (unsigned long)(frame + 2);
+	regs.bp = frame[0];
+	regs.cs = __KERNEL_CS;
+	entries[cnt++] = regs.ip;
+	for (unwind_start(&state, current, &regs, NULL); cnt < max && !unwind_done(&state); unwind_next_frame(&state)) {
 		addr = unwind_get_return_address(&state);
 		if (addr)
 			entries[cnt++] = addr;
@@ -102,7 +118,7 @@ static unsigned long frame_above_generated(void)
 	return found;
 }
 
-static u32 walk_from_here(unsigned long *entries, u32 max)
+static u32 walk_from_here(const struct compat_own_frames *own, unsigned long *entries, u32 max)
 {
 	struct stack_trace trace = { .entries = entries, .max_entries = max };
 	unsigned long frame = frame_above_generated();
@@ -126,7 +142,7 @@ static u32 walk_from_here(unsigned long *entries, u32 max)
 
 #ifdef HAVE_STACK_TRACE_SAVE
 
-u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
+u32 compat_kernel_stack(struct pt_regs *regs, const struct compat_own_frames *own, unsigned long *entries, u32 max)
 {
 	u32 cnt;
 
@@ -135,19 +151,19 @@ u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
 			return 0;
 		return bc_sym.stack_trace_save_regs(regs, entries, max, 0);
 	}
-	cnt = drop_own(entries, walk_from_here(entries, max));
+	cnt = drop_own(entries, walk_from_here(own, entries, max));
 	return regs ? start_at(regs->ip, entries, cnt) : cnt;
 }
 
 #else
 
-u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max)
+u32 compat_kernel_stack(struct pt_regs *regs, const struct compat_own_frames *own, unsigned long *entries, u32 max)
 {
 	struct stack_trace trace = { .entries = entries, .max_entries = max };
 	u32 cnt;
 
 	if (!regs || !real_regs(regs)) {
-		cnt = drop_own(entries, walk_from_here(entries, max));
+		cnt = drop_own(entries, walk_from_here(own, entries, max));
 		return regs ? start_at(regs->ip, entries, cnt) : cnt;
 	}
 	if (user_mode(regs) || !bc_sym.save_stack_trace_regs || max < 2)

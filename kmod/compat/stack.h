@@ -8,8 +8,14 @@
 
 #include "compat.h"
 
+/* What of the stack is the module's own, so that nobody has to unwind it. */
+struct compat_own_frames {
+	void *frame;		/* frame pointer of the function that runs the program */
+	bool chained;		/* every function of the module above it keeps one, too */
+};
+
 /* Addresses from the innermost on. @regs: where to start; NULL: whoever called into the module. The number of entries, at most @max. */
-u32 compat_kernel_stack(struct pt_regs *regs, unsigned long *entries, u32 max);
+u32 compat_kernel_stack(struct pt_regs *regs, const struct compat_own_frames *own, unsigned long *entries, u32 max);
 /* The same of the current process, by frame pointers; 0 for a kernel thread. @regs: of the event, or NULL. */
 u32 compat_user_stack(struct pt_regs *regs, unsigned long *entries, u32 max);
 

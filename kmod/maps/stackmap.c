@@ -119,7 +119,7 @@ static void give_back(struct bc_stackmap *s, struct bucket *b)
 
 static u32 collect(struct pt_regs *regs, unsigned long *to, u32 max, bool user)
 {
-	return user ? compat_user_stack(regs, to, max) : compat_kernel_stack(regs, to, max);
+	return user ? compat_user_stack(regs, to, max) : compat_kernel_stack(regs, &bc_this_run()->own, to, max);
 }
 
 static void put_frames(void *dst, const unsigned long *from, u32 cnt, bool build_id)
