@@ -352,7 +352,4 @@ bool bc_helper_available(u32 func_id);
 /* Helpers' declaration: u64 bc_h_NAME(u64 r1 ... r5). */
 #define BC_HELPER(name) u64 bc_h_##name(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
 
-/* Output to perf buffers and ring buffers, shared by helpers and maps: maps/perf_event_array.c with attach/bpf_output.c */
-long bc_perf_event_output(struct bc_map *map, u64 flags, const void *ctx, const void *data, u64 size);
-
 #endif

@@ -4,7 +4,8 @@
  * type SOFTWARE that perf itself refuses is offered to every PMU in turn, so ours is asked; buffer, mmap and lost records are perf's.
  */
 #include "attach.h"
-#include "../maps/maps.h"
+#include "../helpers/helpers.h"
+#include "../maps/fd_array.h"
 
 /* A record's length is 16 bits; this leaves room for what else a sample may hold beside the raw data. */
 #define MAX_RAW_SIZE (64 * 1024 - 512)
@@ -101,7 +102,7 @@ static const void *padded(const void *data, u64 *size)
 
 #endif
 
-static int output(struct perf_event *event, struct pt_regs *regs, const void *data, u64 size)
+static __always_inline int output(struct perf_event *event, struct pt_regs *regs, const void *data, u64 size)
 {
 	struct perf_sample_data *sd = this_cpu_ptr(&sample);
 	struct perf_raw_record raw;
@@ -115,7 +116,7 @@ static int output(struct perf_event *event, struct pt_regs *regs, const void *da
 	return bc_perf_sample_output(event, sd, regs);
 }
 
-long bc_perf_event_output(struct bc_map *map, u64 flags, const void *ctx, const void *data, u64 size)
+static __always_inline long event_output(struct bc_map *map, u64 flags, const void *data, u64 size)
 {
 	u64 index = flags & BPF_F_INDEX_MASK;
 	int cpu = smp_processor_id();
@@ -128,7 +129,7 @@ long bc_perf_event_output(struct bc_map *map, u64 flags, const void *ctx, const 
 		index = cpu;
 	if (index >= map->desc.max_entries)
 		return -E2BIG;
-	event = bc_perf_event_array_get(map, index);
+	event = fd_array_event(map, index);
 	if (!event)
 		return -ENOENT;
 	if (event->attr.type != PERF_TYPE_SOFTWARE || event->attr.config != BC_SW_BPF_OUTPUT)
@@ -139,6 +140,11 @@ long bc_perf_event_output(struct bc_map *map, u64 flags, const void *ctx, const 
 	if (!regs)
 		regs = bc_caller_regs();
 	return output(event, regs, data, size);
+}
+
+BC_HELPER(perf_event_output)
+{
+	return (s64)event_output(bc_map_of((struct bc_map_desc *)r2), r3, (const void *)r4, r5);
 }
 
 /* ---- the PMU ---- */

@@ -23,8 +23,12 @@ struct cpu_state {
 
 DEFINE_PER_CPU(int, bc_inside);
 DEFINE_PER_CPU(struct bc_run *, bc_run_memory);
-static DEFINE_PER_CPU(struct cpu_state *, cpu_state);
 static void *states;
+
+static inline struct cpu_state *this_state(void)
+{
+	return container_of(bc_this_run(), struct cpu_state, run);
+}
 
 static atomic_t stats_users = ATOMIC_INIT(0);
 
@@ -79,7 +83,7 @@ static u64 execute(struct cpu_state *cs, const struct bc_exec_prog *exec, void *
 
 u32 bc_prog_run(struct bc_prog *prog, void *ctx)
 {
-	struct cpu_state *cs = __this_cpu_read(cpu_state);
+	struct cpu_state *cs = this_state();
 	size_t left = compat_stack_left(cs->irq_stack_end);
 	struct bc_prog_stats *stats;
 	u64 start;
@@ -111,7 +115,7 @@ u32 bc_prog_run(struct bc_prog *prog, void *ctx)
 
 u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
 {
-	struct cpu_state *cs = __this_cpu_read(cpu_state);
+	struct cpu_state *cs = this_state();
 	const struct bc_exec_prog *exec = &cs->run.prog->exec;
 	u64 top, ret;
 
@@ -212,7 +216,6 @@ int bc_run_init(void)
 		struct cpu_state *cs = bc_percpu_ptr(states, sizeof(*cs), cpu);
 
 		cs->irq_stack_end = compat_irq_stack_end(cpu);
-		per_cpu(cpu_state, cpu) = cs;
 		per_cpu(bc_run_memory, cpu) = &cs->run;
 		per_cpu(bc_jit_cpu, cpu).number = cpu;
 		per_cpu(bc_jit_cpu, cpu).area_limit = (unsigned long)cs->area.stack + sizeof(cs->area.stack) - BC_JIT_AREA_NEEDED;

@@ -39,13 +39,10 @@ static inline u64 bc_sample_addr(const struct perf_sample_data *data)
 static inline void bc_sample_init_raw(struct perf_sample_data *data, struct perf_raw_record *raw, void *record, u32 size)
 {
 	perf_sample_data_init(data, 0, 0);
-	memset(raw, 0, sizeof(*raw));
 #ifdef HAVE_PERF_RAW_FRAG
-	raw->frag.size = size;
-	raw->frag.data = record;
+	*raw = (struct perf_raw_record){ .frag = { .data = record, .size = size } };
 #else
-	raw->size = size;
-	raw->data = record;
+	*raw = (struct perf_raw_record){ .data = record, .size = size };
 #endif
 	data->raw = raw;
 #ifdef HAVE_PERF_SAMPLE_FLAGS

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Helpers that hand data to user space or take what the event offers: perf buffers, ring buffers, stacks, counters.
+ * Helpers that take what the event offers: stacks, counters.
  */
 #include "helpers.h"
 #include "../compat/perf_read.h"
-#include "../maps/maps.h"
+#include "../maps/fd_array.h"
 
 static inline struct bc_map *map_arg(u64 r)
 {
 	return bc_map_of((struct bc_map_desc *)r);
-}
-
-BC_HELPER(perf_event_output)
-{
-	return (s64)bc_perf_event_output(map_arg(r2), r3, (const void *)r1, (const void *)r4, r5);
 }
 
 /* The counter in the slot that @flags name. 0 or -EINVAL (flags), -E2BIG (index), -ENOENT (empty), what compat_perf_read() answers. */
@@ -28,7 +23,7 @@ static int read_counter(struct bc_map *map, u64 flags, u64 *value, u64 *enabled,
 		index = smp_processor_id();
 	if (index >= map->desc.max_entries)
 		return -E2BIG;
-	event = bc_perf_event_array_get(map, index);
+	event = fd_array_event(map, index);
 	if (!event)
 		return -ENOENT;
 	return compat_perf_read(event, value, enabled, running);
@@ -66,33 +61,6 @@ BC_HELPER(perf_prog_read_value)
 	if (err)
 		memset(out, 0, (u32)r3);
 	return (s64)err;
-}
-
-BC_HELPER(ringbuf_output)
-{
-	return (s64)bc_ringbuf_output(map_arg(r1), (const void *)r2, r3, r4);
-}
-
-BC_HELPER(ringbuf_reserve)
-{
-	return (u64)bc_ringbuf_reserve(map_arg(r1), r2, r3);
-}
-
-BC_HELPER(ringbuf_submit)
-{
-	bc_ringbuf_commit((void *)r1, r2, false);
-	return 0;
-}
-
-BC_HELPER(ringbuf_discard)
-{
-	bc_ringbuf_commit((void *)r1, r2, true);
-	return 0;
-}
-
-BC_HELPER(ringbuf_query)
-{
-	return bc_ringbuf_query(map_arg(r1), r2);
 }
 
 BC_HELPER(get_stackid)

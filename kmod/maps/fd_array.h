@@ -26,6 +26,22 @@ static inline void *fd_array_slot(struct bc_map *map, u32 index)
 	return likely(index < map->desc.max_entries) ? READ_ONCE(fd_array_of(map)->slots[index]) : NULL;
 }
 
+/* What a perf event array's slot points to. */
+struct fd_array_event {
+	struct perf_event *event;
+	struct file *file;	/* of the event: a reference */
+	const struct file *map_file;	/* through which it was put here; compared only */
+	struct fd_array_event *next;	/* among those about to be dropped */
+};
+
+/* The event in a slot, or NULL; -E2BIG past the end comes from the caller's own check of max_entries. Inside the guard. */
+static inline struct perf_event *fd_array_event(struct bc_map *map, u32 index)
+{
+	struct fd_array_event *e = READ_ONCE(fd_array_of(map)->slots[index]);
+
+	return e ? e->event : NULL;
+}
+
 int fd_array_check(const union bpf_attr *attr);
 struct bc_map *fd_array_alloc(const union bpf_attr *attr);
 /* The slots are to be empty. */

@@ -105,7 +105,7 @@ static inline void bc_lock_init(struct bc_lock *lock)
 	lock->raw = unlocked;
 }
 
-static inline unsigned long bc_lock_irqsave(struct bc_lock *lock)
+static __always_inline unsigned long bc_lock_irqsave(struct bc_lock *lock)
 {
 	unsigned long flags;
 
@@ -114,7 +114,7 @@ static inline unsigned long bc_lock_irqsave(struct bc_lock *lock)
 	return flags;
 }
 
-static inline void bc_unlock_irqrestore(struct bc_lock *lock, unsigned long flags)
+static __always_inline void bc_unlock_irqrestore(struct bc_lock *lock, unsigned long flags)
 {
 	arch_spin_unlock(&lock->raw);
 	local_irq_restore(flags);
@@ -155,12 +155,6 @@ int bc_array_next_key(struct bc_map *map, const void *key, void *next);
 
 /* ---- helpers' bodies, all inside the guard ---- */
 
-/* ringbuf.c; as bpf_ringbuf_*: NULL or -errno as Linux answers. */
-void *bc_ringbuf_reserve(struct bc_map *map, u64 size, u64 flags);
-void bc_ringbuf_commit(void *sample, u64 flags, bool discard);
-long bc_ringbuf_output(struct bc_map *map, const void *data, u64 size, u64 flags);
-u64 bc_ringbuf_query(struct bc_map *map, u64 what);
-
 /*
  * stackmap.c: bpf_get_stackid() and bpf_get_stack(). @regs: where the event hit (NULL: the stack from here). Of a task's user stack,
  * frames are followed by frame pointers.
@@ -175,9 +169,6 @@ bool bc_array_describe(struct bc_map *map, struct bc_jit_array *desc);
 const struct bc_exec_prog *bc_tail_call_target(u64 map, u32 index);
 /* May @prog be used with this prog array (all programs of one array and those that call into it must be alike)? Called at load, too. */
 bool bc_prog_array_compatible(struct bc_map *map, const struct bc_prog *prog);
-
-/* perf_event_array.c: the event in a slot, or NULL; -E2BIG past the end comes from the caller's own check of max_entries. */
-struct perf_event *bc_perf_event_array_get(struct bc_map *map, u32 index);
 
 /* cgroup_array.c: bpf_current_task_under_cgroup(): 0, 1 or -errno. */
 long bc_current_under_cgroup(struct bc_map *map, u32 index);

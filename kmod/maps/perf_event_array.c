@@ -6,27 +6,13 @@
 #include "fd_array.h"
 #include "../compat/perf.h"
 
-struct entry {
-	struct perf_event *event;
-	struct file *file;	/* of the event: a reference */
-	const struct file *map_file;	/* through which it was put here; compared only */
-	struct entry *next;	/* among those about to be dropped */
-};
-
-struct perf_event *bc_perf_event_array_get(struct bc_map *map, u32 index)
-{
-	struct entry *e = fd_array_slot(map, index);
-
-	return e ? e->event : NULL;
-}
-
-static void drop(struct entry *e)
+static void drop(struct fd_array_event *e)
 {
 	fput(e->file);
 	kfree(e);
 }
 
-static int set_slot(struct bc_map *map, u32 index, struct entry *new)
+static int set_slot(struct bc_map *map, u32 index, struct fd_array_event *new)
 {
 	void *old = NULL;
 	int err = fd_array_exchange(map, index, new, &old);
@@ -56,7 +42,7 @@ static int event_array_sys_update(struct bc_map *map, struct file *map_file, con
 {
 	u32 index = *(const u32 *)key;
 	struct perf_event *event;
-	struct entry *e;
+	struct fd_array_event *e;
 	struct file *file;
 	int err;
 
@@ -93,7 +79,7 @@ static int event_array_sys_delete(struct bc_map *map, const void *key)
 
 static void event_array_release_file(struct bc_map *map, const struct file *map_file)
 {
-	struct entry *e, *gone = NULL;
+	struct fd_array_event *e, *gone = NULL;
 	void *old;
 	u32 i;
 
@@ -105,7 +91,7 @@ static void event_array_release_file(struct bc_map *map, const struct file *map_
 		old = e && e->map_file == map_file ? xchg(&fd_array_of(map)->slots[i], NULL) : NULL;
 		bc_syscall_exit();
 		if (old) {
-			((struct entry *)old)->next = gone;
+			((struct fd_array_event *)old)->next = gone;
 			gone = old;
 		}
 	}

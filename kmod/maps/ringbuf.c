@@ -4,6 +4,7 @@
  * one the producers', then the data follow, mapped twice so that a record never wraps.
  */
 #include "maps.h"
+#include "../helpers/helpers.h"
 #include <linux/log2.h>
 
 #define RB_MAX_RECORD	(UINT_MAX / 4)
@@ -147,7 +148,7 @@ static unsigned int ringbuf_poll(struct bc_map *map, struct file *file, struct p
 
 /* ---- helpers ---- */
 
-static bool lock_producers(struct bc_ringbuf *rb, unsigned long *flags)
+static __always_inline bool lock_producers(struct bc_ringbuf *rb, unsigned long *flags)
 {
 	if (!in_nmi()) {
 		*flags = bc_lock_irqsave(&rb->lock);
@@ -162,7 +163,7 @@ static bool lock_producers(struct bc_ringbuf *rb, unsigned long *flags)
 }
 
 /* With the lock: the oldest record that may still be written to. */
-static unsigned long oldest_pending(struct bc_ringbuf *rb)
+static __always_inline unsigned long oldest_pending(struct bc_ringbuf *rb)
 {
 	unsigned long pos = rb->producer->pending, end = rb->producer->pos;
 	struct rb_header *header;
@@ -179,7 +180,7 @@ static unsigned long oldest_pending(struct bc_ringbuf *rb)
 	return pos;
 }
 
-static void *reserve(struct bc_ringbuf *rb, u64 size)
+static __always_inline void *reserve(struct bc_ringbuf *rb, u64 size)
 {
 	unsigned long consumer, producer, end, flags;
 	struct rb_header *header = NULL;
@@ -206,12 +207,17 @@ static void *reserve(struct bc_ringbuf *rb, u64 size)
 	return header ? header + 1 : NULL;
 }
 
-void *bc_ringbuf_reserve(struct bc_map *map, u64 size, u64 flags)
+static struct bc_map *map_arg(u64 r)
 {
-	return unlikely(flags) ? NULL : reserve(ringbuf_of(map), size);
+	return bc_map_of((struct bc_map_desc *)r);
 }
 
-void bc_ringbuf_commit(void *sample, u64 flags, bool discard)
+BC_HELPER(ringbuf_reserve)
+{
+	return unlikely(r3) ? 0 : (u64)reserve(ringbuf_of(map_arg(r1)), r2);
+}
+
+static __always_inline void commit(void *sample, u64 flags, bool discard)
 {
 	struct rb_header *header = sample - BPF_RINGBUF_HDR_SZ;
 	struct rb_control *control = (void *)((unsigned long)header & PAGE_MASK) - ((unsigned long)header->pages << PAGE_SHIFT);
@@ -228,25 +234,37 @@ void bc_ringbuf_commit(void *sample, u64 flags, bool discard)
 		irq_work_queue(&rb->wake);	/* the consumer waits for just this one */
 }
 
-long bc_ringbuf_output(struct bc_map *map, const void *data, u64 size, u64 flags)
+BC_HELPER(ringbuf_submit)
 {
-	void *sample;
-
-	if (unlikely(flags & ~(u64)(BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP)))
-		return -EINVAL;
-	sample = reserve(ringbuf_of(map), size);
-	if (!sample)
-		return -EAGAIN;
-	memcpy(sample, data, size);
-	bc_ringbuf_commit(sample, flags, false);
+	commit((void *)r1, r2, false);
 	return 0;
 }
 
-u64 bc_ringbuf_query(struct bc_map *map, u64 what)
+BC_HELPER(ringbuf_discard)
 {
-	struct bc_ringbuf *rb = ringbuf_of(map);
+	commit((void *)r1, r2, true);
+	return 0;
+}
 
-	switch (what) {
+BC_HELPER(ringbuf_output)
+{
+	void *sample;
+
+	if (unlikely(r4 & ~(u64)(BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP)))
+		return (s64)-EINVAL;
+	sample = reserve(ringbuf_of(map_arg(r1)), r3);
+	if (!sample)
+		return (s64)-EAGAIN;
+	memcpy(sample, (const void *)r2, r3);
+	commit(sample, r4, false);
+	return 0;
+}
+
+BC_HELPER(ringbuf_query)
+{
+	struct bc_ringbuf *rb = ringbuf_of(map_arg(r1));
+
+	switch (r2) {
 	case BPF_RB_AVAIL_DATA:
 		return unread(rb);
 	case BPF_RB_RING_SIZE:
