@@ -165,6 +165,8 @@ struct bc_prog_stats {		/* per CPU */
 
 struct bc_prog {
 	struct bc_exec_prog exec;	/* what runs; points into v */
+	u64 (*entry)(const void *ctx, void *stack);	/* generated code, or the interpreter: bc_run_prepare() */
+	u32 stack_needed, page_needed;	/* bytes of kernel stack, and of its page if that is to do without a look at the rest */
 	struct bc_object obj;
 	struct bc_verified v;
 	u32 type;
@@ -238,6 +240,8 @@ static inline struct bc_run *bc_this_run(void)
 {
 	return __this_cpu_read(bc_run_memory);
 }
+/* After code was generated: how @prog is run. */
+void bc_run_prepare(struct bc_prog *prog);
 /* Runs @prog on @ctx inside the guard; fills prog, ctx of bc_this_run(), counts statistics when enabled. */
 u32 bc_prog_run(struct bc_prog *prog, void *ctx);
 /* Calls a program's callback from a helper (bpf_loop, for_each). */

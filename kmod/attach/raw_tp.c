@@ -155,7 +155,7 @@ static __always_inline void run(struct raw_tp_link *rl, u64 *args, u32 count)
 			args[i] &= rl->args.mask[i];
 	if (unlikely(rl->args.form))
 		rl->args.form->translate(args);
-	bc_this_run()->regs = bc_caller_regs();
+	bc_this_run()->regs = NULL;	/* made by what asks for them */
 	bc_prog_run(rl->link.prog, args);
 	bc_run_end_atomic();
 }

@@ -359,6 +359,7 @@ static void make_runnable(struct bc_prog *prog)
 	prog->exec.subprogs = prog->v.subprogs;
 	prog->exec.subprog_cnt = prog->v.subprog_cnt;
 	bc_jit_prog(prog);
+	bc_run_prepare(prog);
 }
 
 BC_COMMAND(prog_load)

@@ -2,6 +2,7 @@
 /*
  * Running programs: the per-CPU guard that keeps each CPU inside once, the memory that programs run in, and statistics.
  */
+#include <linux/jump_label.h>
 #include "core.h"
 #include "jit.h"
 #include "../maps/maps.h"
@@ -30,7 +31,8 @@ static inline struct cpu_state *this_state(void)
 	return container_of(bc_this_run(), struct cpu_state, run);
 }
 
-static atomic_t stats_users = ATOMIC_INIT(0);
+/* On while somebody wants statistics; costs a no-op while nobody does. */
+static struct static_key stats_wanted = STATIC_KEY_INIT_FALSE;
 
 bool bc_run_begin(void)
 {
@@ -73,44 +75,72 @@ static const struct bc_exec_env exec_env = {
 	.probe_load = probe_load,
 };
 
-static u64 execute(struct cpu_state *cs, const struct bc_exec_prog *exec, void *ctx)
-{
-	if (likely(exec->jit_entry))
-		return exec->jit_entry(ctx, cs->area.stack);
-	cs->area.used = 0;
-	return bc_interp_run(&exec_env, &cs->area, exec, ctx);
-}
-
-u32 bc_prog_run(struct bc_prog *prog, void *ctx)
+static u64 interpret(const void *ctx, void *stack)
 {
 	struct cpu_state *cs = this_state();
-	size_t left = compat_stack_left(cs->irq_stack_end);
+
+	cs->area.used = 0;
+	return bc_interp_run(&exec_env, &cs->area, &cs->run.prog->exec, ctx);
+}
+
+void bc_run_prepare(struct bc_prog *prog)
+{
+	prog->entry = prog->exec.jit_entry ? prog->exec.jit_entry : interpret;
+	prog->stack_needed = STACK_NEEDED + prog->exec.frames_bytes;
+	/* Whether a tail call still has room is found with the exact number. */
+	prog->page_needed = prog->exec.has_tail_call ? PAGE_SIZE : prog->stack_needed;
+}
+
+/* @here: the frame that is there for as long as the program runs. */
+static __always_inline u32 enter(struct bc_prog *prog, struct cpu_state *cs, void *ctx, unsigned long here)
+{
+	u64 ret;
+
+	cs->run.prog = prog;
+	cs->run.ctx = ctx;
+	cs->run.own.frame = (void *)here;
+	cs->runs++;
+	ret = prog->entry(ctx, cs->area.stack);
+	barrier();	/* no tail call, or the frame would go before */
+	return ret;
+}
+
+/* With what few need: the exact size of the stack, the room for tail calls, statistics. */
+static noinline u32 run_with_care(struct bc_prog *prog, void *ctx)
+{
+	unsigned long here = (unsigned long)__builtin_frame_address(0);
+	struct cpu_state *cs = this_state();
+	size_t left = compat_stack_left(cs->irq_stack_end, here);
 	struct bc_prog_stats *stats;
 	u64 start;
 	u32 ret;
 
-	if (unlikely(left < STACK_NEEDED + prog->exec.frames_bytes)) {
+	if (unlikely(left < prog->stack_needed)) {
 		bc_prog_count_miss(prog);
 		return 0;
 	}
-	if (prog->exec.has_tail_call) {
-		/* What is asked for above is left for the program behind any tail call. */
-		__this_cpu_write(bc_jit_cpu.stack_limit, (unsigned long)__builtin_frame_address(0) - left + STACK_NEEDED +
-							 prog->exec.frames_bytes);
-	}
-	cs->run.prog = prog;
-	cs->run.ctx = ctx;
-	cs->run.own.frame = __builtin_frame_address(0);
-	cs->runs++;
-	if (likely(!atomic_read(&stats_users)))
-		return execute(cs, &prog->exec, ctx);
-
+	/* What is asked for above is left for the program behind any tail call. */
+	if (prog->exec.has_tail_call)
+		__this_cpu_write(bc_jit_cpu.stack_limit, here - left + prog->stack_needed);
+	if (!static_key_false(&stats_wanted))
+		return enter(prog, cs, ctx, here);
 	start = compat_clock_mono();
-	ret = execute(cs, &prog->exec, ctx);
+	ret = enter(prog, cs, ctx, here);
 	stats = bc_percpu_ptr(prog->stats, sizeof(*stats), smp_processor_id());
 	stats->nsecs += compat_clock_mono() - start;
 	stats->cnt++;
 	return ret;
+}
+
+/* Every event comes through here: what it costs is counted in instructions. */
+u32 bc_prog_run(struct bc_prog *prog, void *ctx)
+{
+	unsigned long here = (unsigned long)__builtin_frame_address(0);
+
+	/* All kernel stacks are whole pages: what is left of this one is left. */
+	if ((here & (PAGE_SIZE - 1)) < prog->page_needed || static_key_false(&stats_wanted))
+		return run_with_care(prog, ctx);
+	return enter(prog, this_state(), ctx, here);
 }
 
 u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
@@ -120,7 +150,7 @@ u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
 	u64 top, ret;
 
 	/* Callbacks nest in C. 1 ends the loop that calls. */
-	if (unlikely(compat_stack_left(cs->irq_stack_end) < STACK_NEEDED + exec->frames_bytes)) {
+	if (unlikely(compat_stack_left(cs->irq_stack_end, (unsigned long)__builtin_frame_address(0)) < STACK_NEEDED + exec->frames_bytes)) {
 		bc_prog_count_miss((struct bc_prog *)cs->run.prog);
 		return 1;
 	}
@@ -179,7 +209,7 @@ void bc_run_totals(u64 *runs, u64 *misses)
 
 static int stats_release(struct inode *inode, struct file *file)
 {
-	atomic_dec(&stats_users);
+	static_key_slow_dec(&stats_wanted);
 	return 0;
 }
 
@@ -198,10 +228,10 @@ BC_COMMAND(enable_stats)
 		return -EPERM;
 	if (attr->enable_stats.type != BPF_STATS_RUN_TIME)
 		return -EINVAL;
-	atomic_inc(&stats_users);
+	static_key_slow_inc(&stats_wanted);
 	fd = anon_inode_getfd("bpf-stats", &stats_fops, NULL, O_CLOEXEC);
 	if (fd < 0)
-		atomic_dec(&stats_users);
+		static_key_slow_dec(&stats_wanted);
 	return fd;
 }
 

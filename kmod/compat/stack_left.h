@@ -11,9 +11,9 @@
 /* Address past the interrupt stack of @cpu, 0 when the kernel does not tell. At load. */
 unsigned long compat_irq_stack_end(int cpu);
 
-static inline size_t compat_stack_left(unsigned long irq_stack_end)
+/* Bytes below @here, an address on the stack that is in use. */
+static inline size_t compat_stack_left(unsigned long irq_stack_end, unsigned long here)
 {
-	unsigned long here = (unsigned long)__builtin_frame_address(0);
 	unsigned long task = (unsigned long)task_stack_page(current);
 
 	/* thread_info may lie at the low end; 256 bytes cover it and the canary. */
