@@ -49,8 +49,19 @@ u64 port_time_ns(void)
 	return bc_ktime_ns();
 }
 
+/*
+ * Where nothing else wants the CPU cond_resched() does nothing, and RCU of 3.10 does not hear of it: after 21 seconds it calls that a stall.
+ */
+static DEFINE_PER_CPU(unsigned long, scheduled);	/* jiffies */
+
 int port_poll(void)
 {
+	unsigned long *last = &per_cpu(scheduled, raw_smp_processor_id());
+
+	if (time_after(jiffies, *last + HZ)) {
+		*last = jiffies;
+		schedule();
+	}
 	cond_resched();
 	return signal_pending(current) ? -EAGAIN : 0;
 }

@@ -6,17 +6,25 @@
 #include "core.h"
 #include "../helpers/packet.h"
 
-/* There is no event: nothing of the last one on this CPU may show. */
-static u32 run_without_event(struct bc_prog *prog, void *ctx)
+/* Inside the guard. There is no event: nothing of the last one on this CPU may show. */
+static void clear_event(void)
 {
 	struct bc_run *run = bc_this_run();
-	u32 ret;
 
 	memset(run, 0, sizeof(*run));
 	run->own.chained = true;	/* Kbuild sees to that */
-	ret = bc_prog_run(prog, ctx);
-	run->own.chained = false;
-	return ret;
+}
+
+static void enter(void)
+{
+	bc_syscall_enter();
+	clear_event();
+}
+
+static void leave(void)
+{
+	bc_this_run()->own.chained = false;
+	bc_syscall_exit();
 }
 
 #define ROOM_AROUND 512		/* what Linux keeps free around a packet, about: decides the largest that is taken */
@@ -25,24 +33,31 @@ static u32 run_without_event(struct bc_prog *prog, void *ctx)
 
 /* ---- repeated runs ---- */
 
+/* The clock stands still while others have the CPU. *@duration: ns of one run. */
 static int run_repeated(struct bc_prog *prog, void *ctx, u32 repeat, u32 *retval, u32 *duration)
 {
 	u64 start, spent = 0;
-	u32 i;
+	u32 left = max_t(u32, repeat, 1);
 
-	if (!repeat)
-		repeat = 1;
-	for (i = 0; i < repeat; i++) {
-		bc_syscall_enter();
-		start = bc_ktime_ns();
-		*retval = run_without_event(prog, ctx);
-		spent += bc_ktime_ns() - start;
-		bc_syscall_exit();
-		if (signal_pending(current))
-			return -EINTR;
-		cond_resched();
+	enter();
+	start = bc_ktime_ns();
+	while (1) {
+		*retval = bc_prog_run(prog, ctx);
+		if (!--left || signal_pending(current))
+			break;
+		if (need_resched()) {
+			spent += bc_ktime_ns() - start;
+			leave();
+			cond_resched();
+			enter();
+			start = bc_ktime_ns();
+		}
 	}
-	spent = div_u64(spent, repeat);
+	spent += bc_ktime_ns() - start;
+	leave();
+	if (left)
+		return -EINTR;
+	spent = div_u64(spent, max_t(u32, repeat, 1));
 	*duration = min_t(u64, spent, UINT_MAX);
 	return 0;
 }
@@ -64,7 +79,9 @@ static void run_raw_tp(void *arg)
 	r->ran = bc_run_begin();
 	if (!r->ran)
 		return;
-	r->retval = run_without_event(r->prog, r->args);
+	clear_event();
+	r->retval = bc_prog_run(r->prog, r->args);
+	bc_this_run()->own.chained = false;
 	bc_run_end();
 }
 
