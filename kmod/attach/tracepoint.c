@@ -262,12 +262,33 @@ static void init_stand_in(struct perf_event *event, struct bc_tp_hook *hook, int
 	event->overflow_handler_context = hook;
 }
 
+static struct bc_tp_hook *find_tp_hook(const struct trace_event_call *call)
+{
+	struct bc_tp_hook *hook;
+
+	list_for_each_entry(hook, &hooks, list)
+		if (hook->call == call)
+			return hook;
+	return NULL;
+}
+
+/* The search for a kprobe knows it by its handler, so it would pass one that has ours, and find another event's. */
+static int kprobe_place(const struct perf_event *event, struct bc_kprobe_place *place)
+{
+	const struct bc_tp_hook *hook = find_tp_hook(event->tp_event);
+
+	if (!hook || !hook->tapped)
+		return bc_trace_kprobe_place(event, place);
+	bc_kprobe_place_of(hook->tap.kp, hook->tap.is_ret, place);
+	return 0;
+}
+
 /* Where that can't be told it is taken for one: probes mostly are there. */
 static bool at_function_entry(const struct perf_event *event)
 {
 	struct bc_kprobe_place place;
 
-	if (bc_trace_kprobe_place(event, &place))
+	if (kprobe_place(event, &place))
 		return true;
 	return place.symbol ? !place.offset : bc_addr_is_function(place.addr);
 }
@@ -298,21 +319,11 @@ static struct bc_tp_hook *new_tp_hook(struct perf_event *event, enum bc_trace_ki
 	return hook;
 }
 
-static struct bc_tp_hook *find_tp_hook(const struct trace_event_call *call)
-{
-	struct bc_tp_hook *hook;
-
-	list_for_each_entry(hook, &hooks, list)
-		if (hook->call == call)
-			return hook;
-	return NULL;
-}
-
 static bool in_own_text(const struct perf_event *event)
 {
 	struct bc_kprobe_place place;
 
-	if (bc_trace_kprobe_place(event, &place))
+	if (kprobe_place(event, &place))
 		return false;
 	return bc_is_own_text(place.symbol ? bc_lookup_symbol(place.symbol) + place.offset : place.addr);
 }
@@ -415,12 +426,7 @@ int bc_trace_query(struct bc_attachment *at, struct bc_fd_query *q)
 		err = 0;
 		break;
 	case BC_TRACE_KPROBE:
-		err = bc_trace_kprobe_place(event, &place);
-		if (err && at->tp->tapped) {
-			/* the handler by which a kprobe is known is ours now */
-			bc_kprobe_describe(at->tp->tap.kp, at->tp->tap.is_ret, &place);
-			err = 0;
-		}
+		err = kprobe_place(event, &place);
 		q->fd_type = place.fd_type;
 		q->offset = place.offset;
 		q->addr = place.addr;

@@ -178,14 +178,12 @@ struct kprobe *bc_trace_kprobe_of(const struct perf_event *event, bool *is_ret)
 	return kp ? kp : kprobe_before_call((unsigned long)event->tp_event, is_ret);
 }
 
-void bc_kprobe_describe(const struct kprobe *kp, bool is_ret, struct bc_kprobe_place *place)
+void bc_kprobe_place_of(const struct kprobe *kp, bool is_ret, struct bc_kprobe_place *place)
 {
 	place->fd_type = is_ret ? BPF_FD_TYPE_KRETPROBE : BPF_FD_TYPE_KPROBE;
 	place->symbol = kp->symbol_name;
-	if (place->symbol)
-		place->offset = kp->offset;
-	else
-		place->addr = (unsigned long)kp->addr;
+	place->offset = kp->symbol_name ? kp->offset : 0;
+	place->addr = kp->symbol_name ? 0 : (unsigned long)kp->addr;
 }
 
 int bc_trace_kprobe_place(const struct perf_event *event, struct bc_kprobe_place *place)
@@ -200,6 +198,6 @@ int bc_trace_kprobe_place(const struct perf_event *event, struct bc_kprobe_place
 	kp = bc_trace_kprobe_of(event, &is_ret);
 	if (!kp)
 		return -EOPNOTSUPP;
-	bc_kprobe_describe(kp, is_ret, place);
+	bc_kprobe_place_of(kp, is_ret, place);
 	return 0;
 }

@@ -78,9 +78,8 @@ struct kprobe;
 /* The kprobe (of a kretprobe, if @is_ret gets true) of a trace event, while its handler is the tracer's; NULL where it isn't found. */
 struct kprobe *bc_trace_kprobe_of(const struct perf_event *event, bool *is_ret);
 
-/* @place is zeroed. */
-void bc_kprobe_describe(const struct kprobe *kp, bool is_ret, struct bc_kprobe_place *place);
-/* -EOPNOTSUPP where that can't be told. */
+void bc_kprobe_place_of(const struct kprobe *kp, bool is_ret, struct bc_kprobe_place *place);
+/* -EOPNOTSUPP where that can't be told; while the handler is the tracer's, like the above. */
 int bc_trace_kprobe_place(const struct perf_event *event, struct bc_kprobe_place *place);
 
 static inline bool bc_perf_is_event_file(const struct file *file)

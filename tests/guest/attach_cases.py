@@ -714,6 +714,42 @@ def case_race():
     return {"results": sorted(results), "hit": hit, "after": sum(seen.hits())}
 
 
+def relink(turns):
+    """Programs come to open kprobes and go, @turns times, by links and with them: errnos, and hits while there and after."""
+    seen = [Seen(), Seen()]
+    events = [kprobe(PGID_NAME), kprobe(PGID_NAME, ret=1)]
+    progs = [program(s, b.KPROBE, mine=False) for s in seen]
+    results = set()
+    for turn in range(turns):
+        links = [link_create(prog, event) for prog, event in zip(progs, events, strict=True)]
+        results.update(min(link, 0) for link in links)
+        if not turn:
+            results.update(link_create(prog, event) for prog, event in zip(progs, events, strict=True))
+            act()
+        for link in links:
+            os.close(link)
+    hit = [min(s.hits()) >= HITS for s in seen]
+    for s in seen:
+        s.clear()
+    act()
+    after = [sum(s.hits()) for s in seen]
+    for event in events:
+        os.close(event)
+    return {"results": sorted(results), "hit": hit, "after": after}
+
+
+def case_relink():
+    with hammers(lambda: libc.syscall(SYS_GETPGID, 0)):
+        return relink(10)
+
+
+def churn():
+    """The same without end, for somebody to kill in the middle."""
+    print("churning", flush=True)
+    while True:
+        relink(3)
+
+
 def wait_nmi():
     """A program at the tracepoint of the NMI handler writes to a perf buffer, while one at system calls does so too."""
     out = perf_open(SOFTWARE, BPF_OUTPUT, cpu=0, sample_type=SAMPLE_RAW, wakeup=1)
@@ -756,6 +792,8 @@ def case_module_text():
 def main():
     out = {}
     wanted = sys.argv[1:]
+    if wanted == ["churn"]:
+        churn()
     if wanted == ["wait_nmi"]:
         wait_nmi()
         return

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from vm_plugin import Guest
 
+from vm.machine import VM
+
 HERE = Path(__file__).parent
 EXPECTED: dict[str, Any] = json.loads((HERE / "attach_expected.json").read_text())
 EINVAL = -22
@@ -45,6 +47,30 @@ def test_attach(guest: Guest, case: str) -> None:
 def test_own_text_is_refused(guest: Guest) -> None:
     # The kernel's own programs may go there: it does not know what must not be probed.
     assert answers(guest)["module_text"] == (0 if guest.native else EINVAL)
+
+
+HITTER = "import os\nos.nice(15)\nprint('hitting', flush=True)\nwhile True: os.getpgid(0)"
+
+
+def test_killed_amid_changes_and_unloaded_under_hits(vm: VM) -> None:
+    """The one who attaches and detaches is killed anywhere in that; then the module goes while the function is still called."""
+    hitters = [vm.popen(["/usr/bin/python3", "-c", HITTER]) for _ in range(2)]
+    try:
+        for hitter in hitters:
+            hitter.wait_for("hitting")
+        for turn in range(2):
+            command = ["bpfcompat", "run", "--", "/usr/bin/python3", str(HERE / "attach_cases.py"), "churn"]
+            client = vm.popen(command, env={"PYTHONPATH": str(HERE.parent / "unit")})
+            client.wait_for("churning", timeout=60)
+            time.sleep(0.7 + 0.3 * turn)
+            client.kill()
+            assert client.wait(30).returncode == -9
+            assert vm.unload_module() == []
+            vm.load_module()
+    finally:
+        for hitter in hitters:
+            hitter.kill()
+            hitter.wait(30)
 
 
 def test_nmi(guest: Guest) -> None:
