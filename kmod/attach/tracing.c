@@ -68,14 +68,14 @@ static int on_entry(struct kprobe *kp, struct pt_regs *regs)
 	struct tracing_link *tl = container_of(kp, struct tracing_link, rp.kp);
 	struct words w;
 
-	if (!bc_run_begin()) {
+	if (!bc_run_begin_atomic()) {
 		bc_prog_count_miss(tl->link.prog);
 		return 0;
 	}
 	memset(&w, 0, sizeof(w));
 	read_args(tl, regs, w.word);
 	run(tl, &w, regs);
-	bc_run_end();
+	bc_run_end_atomic();
 	return 0;
 }
 
@@ -99,7 +99,7 @@ static int on_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	if (!rp)
 		return 0;
 	tl = container_of(rp, struct tracing_link, rp);
-	if (!bc_run_begin()) {
+	if (!bc_run_begin_atomic()) {
 		bc_prog_count_miss(tl->link.prog);
 		return 0;
 	}
@@ -107,7 +107,7 @@ static int on_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	memcpy(w.word, ri->data, tl->reg_cnt * sizeof(u64));
 	w.word[tl->reg_cnt] = regs->ax & tl->ret_mask;
 	run(tl, &w, regs);
-	bc_run_end();
+	bc_run_end_atomic();
 	return 0;
 }
 
