@@ -5,12 +5,14 @@
  * offset in the symbol, or the address.
  */
 #include "attach.h"
+#include "kprobe_ftrace.h"
 #include "../compat/kprobes.h"
 #include "../compat/nofault.h"
 #include <linux/kallsyms.h>
 
 struct own_kprobe {
 	struct kretprobe rp;		/* rp.kp alone when this is not a kretprobe */
+	struct bc_ftrace_probe direct;
 	bool is_ret;
 	bool at_entry;
 	unsigned long func_ip;		/* for bpf_get_func_ip(): 0 inside a function */
@@ -82,6 +84,11 @@ static int on_entry(struct kprobe *kp, struct pt_regs *regs)
 	return 0;
 }
 
+static void count_direct(struct bc_ftrace_probe *fp, struct pt_regs *regs)
+{
+	count_hit(container_of(fp, struct own_kprobe, direct)->event);
+}
+
 static int on_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct own_kprobe *own = container_of(bc_kretprobe_of(ri), struct own_kprobe, rp);
@@ -126,12 +133,32 @@ static int set_place(struct own_kprobe *own)
 	return 0;
 }
 
+static int register_entry(struct own_kprobe *own)
+{
+	struct kprobe *kp = &own->rp.kp;
+	int err;
+
+	kp->pre_handler = on_entry;
+	kp->flags = KPROBE_FLAG_DISABLED;
+	err = register_kprobe(kp);
+	if (err)
+		return err;
+	own->direct.kp = kp;
+	own->direct.progs = &own->hook;
+	own->direct.func_ip = own->func_ip;
+	own->direct.pass = count_direct;
+	if (bc_ftrace_take(&own->direct))
+		return 0;
+	err = enable_kprobe(kp);
+	if (err)
+		unregister_kprobe(kp);
+	return err;
+}
+
 static int register_own(struct own_kprobe *own)
 {
-	if (!own->is_ret) {
-		own->rp.kp.pre_handler = on_entry;
-		return register_kprobe(&own->rp.kp);
-	}
+	if (!own->is_ret)
+		return register_entry(own);
 	own->rp.handler = on_return;
 	/* The kernel's own default is one per CPU, which functions that sleep exhaust at once. */
 	own->rp.maxactive = max_t(int, 64, 4 * num_possible_cpus());
@@ -148,7 +175,8 @@ static void kprobe_event_destroy(struct perf_event *event)
 {
 	struct own_kprobe *own = own_of(event);
 
-	/* these wait till no handler runs any more */
+	bc_ftrace_give_back(&own->direct);
+	/* these wait till no handler runs any more, ours for the function tracer among them */
 	if (own->is_ret)
 		unregister_kretprobe(&own->rp);
 	else

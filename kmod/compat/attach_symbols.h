@@ -56,6 +56,9 @@ struct ftrace_event_call;
 	QUIET_FN(int, kprobe_dispatcher, (struct kprobe *kp, struct pt_regs *regs), "finding the place of the kernel's own kprobes") \
 	QUIET_FN(int, kretprobe_dispatcher, (struct kretprobe_instance *ri, struct pt_regs *regs), "finding the place of the kernel's own kprobes") \
 	QUIET_FN(int, pre_handler_kretprobe, (void), "finding the place of the kernel's own kprobes") \
+	QUIET_DATA(int, ftrace_enabled, "short ways from functions to kprobes") \
+	QUIET_DATA(char, ftrace_call, "short ways from functions to kprobes") \
+	QUIET_DATA(char, ftrace_regs_call, "short ways from functions to kprobes") \
 	QUIET_FN(int, bpf_get_kprobe_info, (const struct perf_event *event, u32 *fd_type, const char **symbol, u64 *probe_offset, \
 		 u64 *probe_addr, bool perf_type_tracepoint), "BPF_TASK_FD_QUERY") \
 	QUIET_FN(int, bpf_get_uprobe_info, (const struct perf_event *event, u32 *fd_type, const char **filename, u64 *probe_offset, \

@@ -52,3 +52,8 @@ static inline u32 probe_raw_event_map(struct bpf_raw_event_map *map) { return ma
 
 #line 1 "HAVE_GET_KRETPROBE"
 static inline struct kretprobe *probe_get_kretprobe(struct kretprobe_instance *ri) { return get_kretprobe(ri); }
+
+#line 1 "HAVE_FTRACE_PT_REGS"
+static void probe_ftrace_call(unsigned long ip, unsigned long parent, struct ftrace_ops *op, struct pt_regs *regs) { }
+static struct ftrace_ops probe_ftrace_ops = { .func = probe_ftrace_call, .flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_RECURSION_SAFE };
+static inline int probe_ftrace(void) { return ftrace_set_filter_ip(&probe_ftrace_ops, 0, 0, 0) + register_ftrace_function(&probe_ftrace_ops); }
