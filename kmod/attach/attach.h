@@ -6,6 +6,7 @@
 #define BPFCOMPAT_ATTACH_H
 
 #include "../bpf.h"
+#include "kprobe_ftrace.h"
 #include "../compat/perf.h"
 #include "../../verifier/ctx.h"
 
@@ -110,6 +111,7 @@ unsigned long bc_function_entry(unsigned long addr);
 struct bc_kprobe_tap {
 	struct bc_kprobe_tap *next;
 	struct kprobe *kp;
+	struct bc_ftrace_probe direct;	/* unless that can't be, it takes the hits, and the kprobe is disabled */
 	bool is_ret;
 	struct bc_hook **progs;
 	u64 func_ip;

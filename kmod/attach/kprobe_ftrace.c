@@ -7,7 +7,6 @@
  * function is traced by a tracer of ours, one for all of them.
  */
 #include "attach.h"
-#include "kprobe_ftrace.h"
 #include "../compat/kprobes.h"
 #include "../compat/nofault.h"
 #include <linux/ftrace.h>
@@ -166,7 +165,7 @@ static bool is_traced(unsigned long ip)
 }
 
 /* A module's functions may go, and their place be another's: the kernel's kprobes know of that. */
-static bool can_take(const struct kprobe *kp)
+bool bc_ftrace_can_take(const struct kprobe *kp)
 {
 	return (kp->flags & KPROBE_FLAG_FTRACE) && bc_sym.ftrace_enabled && *bc_sym.ftrace_enabled && bc_sym.ftrace_call &&
 	       bc_sym.ftrace_regs_call && bc_sym.__module_address && !bc_sym.__module_address((unsigned long)kp->addr);
@@ -176,7 +175,7 @@ bool bc_ftrace_take(struct bc_ftrace_probe *fp)
 {
 	bool new;
 
-	if (!can_take(fp->kp))
+	if (!bc_ftrace_can_take(fp->kp))
 		return false;
 	fp->ip = (unsigned long)fp->kp->addr;
 	mutex_lock(&lock);
@@ -209,6 +208,11 @@ void bc_ftrace_give_back(struct bc_ftrace_probe *fp)
 }
 
 #else
+
+bool bc_ftrace_can_take(const struct kprobe *kp)
+{
+	return false;
+}
 
 bool bc_ftrace_take(struct bc_ftrace_probe *fp)
 {

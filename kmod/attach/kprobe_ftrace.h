@@ -20,6 +20,8 @@ struct bc_ftrace_probe {
 	bool taken;
 };
 
+/* Is it worth trying? @kp may be enabled. */
+bool bc_ftrace_can_take(const struct kprobe *kp);
 /*
  * @kp is registered and disabled, the other members but next, ip and taken are set. False: it can't be, and the kprobe must be enabled.
  * Process context, with no lock that a hit could want.

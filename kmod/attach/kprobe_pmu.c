@@ -5,7 +5,6 @@
  * offset in the symbol, or the address.
  */
 #include "attach.h"
-#include "kprobe_ftrace.h"
 #include "../compat/kprobes.h"
 #include "../compat/nofault.h"
 #include <linux/kallsyms.h>

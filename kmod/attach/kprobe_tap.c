@@ -2,7 +2,8 @@
 /*
  * Programs at the kprobe behind an event of perf's own PMU `kprobe`. Such a probe is one event's alone: no file of tracefs shows or
  * counts it. So its handler, which makes a record for perf's lists, is put off till the programs have let the hit pass; a program
- * that only looks on costs no record. As in Linux, what the programs return decides whether the event itself sees the hit.
+ * that only looks on costs no record. As in Linux, what the programs return decides whether the event itself sees the hit. Where it can
+ * be, the function tracer calls the programs, and the kprobe is disabled meanwhile.
  */
 #include "attach.h"
 #include "../compat/kprobes.h"
@@ -48,6 +49,26 @@ static int on_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return rp && is_passed_on(&rp->kp, regs) ? bc_sym.kretprobe_dispatcher(ri, regs) : 0;
 }
 
+static void pass_on(struct bc_ftrace_probe *fp, struct pt_regs *regs)
+{
+	bc_sym.kprobe_dispatcher(fp->kp, regs);
+}
+
+/* No hit is seen twice; one in between may not be, as before any program was there. */
+static bool take_directly(struct bc_kprobe_tap *tap)
+{
+	tap->direct.kp = tap->kp;
+	tap->direct.progs = tap->progs;
+	tap->direct.func_ip = tap->func_ip;
+	tap->direct.pass = pass_on;
+	if (!bc_ftrace_can_take(tap->kp) || disable_kprobe(tap->kp))
+		return false;
+	if (bc_ftrace_take(&tap->direct))
+		return true;
+	enable_kprobe(tap->kp);
+	return false;
+}
+
 bool bc_kprobe_tap_add(struct bc_kprobe_tap *tap, const struct perf_event *event, struct bc_hook **progs, bool at_entry)
 {
 	struct kretprobe *rp;
@@ -62,6 +83,8 @@ bool bc_kprobe_tap_add(struct bc_kprobe_tap *tap, const struct perf_event *event
 	tap->is_ret = is_ret;
 	tap->progs = progs;
 	tap->func_ip = at_entry ? bc_function_entry((unsigned long)tap->kp->addr) : 0;
+	if (!is_ret && take_directly(tap))
+		return true;
 	tap->next = *tap_slot(tap->kp);
 	smp_store_release(tap_slot(tap->kp), tap);
 	rp = container_of(tap->kp, struct kretprobe, kp);
@@ -78,6 +101,12 @@ void bc_kprobe_tap_remove(struct bc_kprobe_tap *tap)
 	struct kretprobe *rp = container_of(tap->kp, struct kretprobe, kp);
 	struct bc_kprobe_tap **at;
 
+	if (tap->direct.taken) {
+		bc_ftrace_give_back(&tap->direct);
+		/* perf's again, whether the event stays or goes; that fails only where the function itself is gone */
+		enable_kprobe(tap->kp);
+		return;
+	}
 	if (tap->is_ret)
 		WRITE_ONCE(rp->handler, bc_sym.kretprobe_dispatcher);
 	else
