@@ -61,8 +61,24 @@ static u32 start_at(unsigned long ip, unsigned long *entries, u32 cnt)
 /* Up the stack from here. The kernel's own walkers stop at generated code, which they do not know; it keeps frame pointers. */
 #ifdef HAVE_ASM_UNWIND_H
 
+/* Generated code has names on these kernels (ksym.h), and is shown like Linux's own. */
+static u32 walk_generated(const struct compat_own_frames *own, unsigned long *entries, u32 max)
+{
+	const unsigned long *frame = own->helper, *above;
+	u32 cnt = 0;
+
+	while (cnt < max && !within_own_text(frame[1])) {
+		entries[cnt++] = frame[1];
+		above = (const unsigned long *)frame[0];
+		if (above <= frame || above > (const unsigned long *)own->frame)
+			break;
+		frame = above;
+	}
+	return cnt;
+}
+
 /*
- * The first frames are left out: helpers, generated code, and the module's functions that are known to keep frame pointers. The kernel's
+ * Of the first frames helpers are left out, and those of the module's functions that are known to keep frame pointers. The kernel's
  * unwinder looks long for each of a module's functions.
  */
 static u32 walk_from_here(const struct compat_own_frames *own, unsigned long *entries, u32 max)
@@ -71,10 +87,10 @@ static u32 walk_from_here(const struct compat_own_frames *own, unsigned long *en
 	struct unwind_state state;
 	struct pt_regs regs;
 	unsigned long addr;
-	u32 cnt = 0;
+	u32 cnt = walk_generated(own, entries, max);
 
-	if (!max)
-		return 0;
+	if (cnt == max)
+		return cnt;
 	while (own->chained && within_own_text(frame[1]))
 		frame = (const unsigned long *)frame[0];
 	memset(&regs, 0, sizeof(regs));

@@ -12,6 +12,7 @@
 struct compat_own_frames {
 	void *frame;		/* frame pointer of the function that runs the program */
 	bool chained;		/* every function of the module above it keeps one, too */
+	void *helper;		/* frame pointer of the helper that wants the stack: generated code below it keeps frame pointers, too */
 };
 
 /* Addresses from the innermost on. @regs: where to start; NULL: whoever called into the module. The number of entries, at most @max. */

@@ -65,10 +65,22 @@ BC_HELPER(perf_prog_read_value)
 
 BC_HELPER(get_stackid)
 {
-	return (s64)bc_get_stackid(map_arg(r2), bc_this_run()->regs, r3);
+	struct bc_run *run = bc_this_run();
+	long ret;
+
+	run->own.helper = __builtin_frame_address(0);
+	ret = bc_get_stackid(map_arg(r2), run->regs, r3);
+	barrier();	/* no tail call, or the frame would go before */
+	return (s64)ret;
 }
 
 BC_HELPER(get_stack)
 {
-	return (s64)bc_get_stack(bc_this_run()->regs, (void *)r2, (u32)r3, r4);
+	struct bc_run *run = bc_this_run();
+	long ret;
+
+	run->own.helper = __builtin_frame_address(0);
+	ret = bc_get_stack(run->regs, (void *)r2, (u32)r3, r4);
+	barrier();
+	return (s64)ret;
 }
