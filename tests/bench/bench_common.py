@@ -135,8 +135,9 @@ GETPPID = next(name for name in ("__x64_sys_getppid", "sys_getppid") if name in 
 
 
 def spend_event(function):
+    """ns a call; the best of ten parts, as the timer's tick falls into some."""
     function(50)
-    return function(CALLS) / CALLS
+    return min(function(CALLS // 10) for _ in range(10)) / (CALLS // 10)
 
 
 def kprobe_hook(ret):
