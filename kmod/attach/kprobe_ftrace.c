@@ -33,27 +33,24 @@ static struct bc_ftrace_probe **slot_of(unsigned long ip)
 /* What the kernel does with a hit it may do in functions that are traced too: such a hit inside would never end. */
 static noinline void notrace pass(struct bc_ftrace_probe *fp, struct pt_regs *regs)
 {
-	unsigned long flags;
-
-	raw_local_irq_save(flags);
-	if (!__this_cpu_read(passing)) {
-		__this_cpu_write(passing, true);
-		fp->pass(fp, regs);
-		__this_cpu_write(passing, false);
-	}
-	raw_local_irq_restore(flags);
+	if (__this_cpu_read(passing))
+		return;
+	__this_cpu_write(passing, true);
+	fp->pass(fp, regs);
+	__this_cpu_write(passing, false);
 }
 
 /*
  * Calls may come for functions that are not ours, or without registers, while the kernel changes from one set of tracers to another.
- * Nothing before the guard of bc_hook_run(), and nothing that is done when it is taken, calls what could be traced.
+ * Nothing before the guard of bc_hook_run(), and nothing that is done when it is taken, calls what could be traced. Interrupts are off, as in
+ * every kprobe of 3.10: else the programs on all that an interrupt does would be missed while one runs here.
  */
 static void notrace on_call(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *op, struct pt_regs *regs)
 {
 	struct bc_ftrace_probe *fp;
-	unsigned long next;
+	unsigned long next, flags;
 
-	preempt_disable_notrace();
+	raw_local_irq_save(flags);
 	for (fp = READ_ONCE(*slot_of(ip)); fp; fp = READ_ONCE(fp->next)) {
 		if (unlikely(fp->ip != ip || !regs))
 			continue;
@@ -64,7 +61,7 @@ static void notrace on_call(unsigned long ip, unsigned long parent_ip, struct ft
 			pass(fp, regs);
 		regs->ip = next;
 	}
-	preempt_enable_notrace();
+	raw_local_irq_restore(flags);
 }
 
 static void notrace on_other_call(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *op, struct pt_regs *regs)
@@ -97,9 +94,9 @@ static bool calls_us(const char *call)
 
 /*
  * A tracer in a module counts as one that may be freed, and is called through the list, which is what keeps it till calls have ended where
- * tasks are preempted in the kernel. Where they are not, what unregistering such a tracer does (every CPU schedules once)
- * keeps it no less when it is called directly. So the mark is off but then; whether it is there the kernel looks at when tracers
- * come and go.
+ * tasks are preempted in the kernel. Where they are not, an RCU-sched grace period keeps it no less when it is called directly. So the mark
+ * is taken off; whether it is there the kernel looks at when tracers come and go. (With the mark the kernel would have a
+ * worker run on every CPU, which a busy real-time task may put off for ever.)
  */
 static void call_directly(unsigned long ip)
 {
@@ -108,8 +105,11 @@ static void call_directly(unsigned long ip)
 	ops.flags &= ~FTRACE_OPS_FL_DYNAMIC;
 	if (ftrace_set_filter_ip(&other_ops, ip, 0, 0))
 		return;
-	if (!register_ftrace_function(&other_ops))
+	if (!register_ftrace_function(&other_ops)) {
+		other_ops.flags &= ~FTRACE_OPS_FL_DYNAMIC;
 		unregister_ftrace_function(&other_ops);
+		bc_synchronize_sched();
+	}
 	ftrace_set_filter_ip(&other_ops, ip, 1, 0);
 }
 
@@ -117,8 +117,8 @@ static void stop(void)
 {
 	int err;
 
-	ops.flags |= FTRACE_OPS_FL_DYNAMIC;
 	err = unregister_ftrace_function(&ops);
+	bc_synchronize_sched();
 	/* When tracing has been switched off or has died, the kernel leaves its call to us as it is: then we have to stay. */
 	if (err || calls_us(bc_sym.ftrace_call) || calls_us(bc_sym.ftrace_regs_call)) {
 		pr_warn(BC_LOG "the function tracer does not let go of the module (%d): it can't be unloaded\n", err);

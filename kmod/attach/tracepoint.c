@@ -74,7 +74,7 @@ static u32 run_programs(struct bc_tp_hook *hook, u64 *record, struct pt_regs *re
 static bool may_rest(const struct perf_event *event)
 {
 	/* perf comes to the events of a task from elsewhere, too; with another period not each record is a sample */
-	return event->attr.sample_period == 1 && !event->attr.freq && !(event->attach_state & PERF_ATTACH_TASK);
+	return event->attr.sample_period == 1 && !event->attr.freq && !event->attr.exclude_kernel && !(event->attach_state & PERF_ATTACH_TASK);
 }
 
 static void wake(struct perf_event *event)
@@ -98,8 +98,8 @@ static noinline void wake_all_here(struct perf_event *stand_in, struct perf_samp
 		if (READ_ONCE(event->hw.state) != RESTING)
 			continue;
 		wake(event);
-		/* enabled after the stand-in was listed, so perf has been there: this one sample is given by us */
-		if (passed) {
+		/* enabled after the stand-in was listed, so perf has been there: this one sample is given by us, unless perf might not */
+		if (passed && !event->filter && event->hw.sample_period == 1) {
 			local64_inc(&event->count);
 			bc_pass_on_sample(event->overflow_handler_context, event, data, regs);
 		}

@@ -2,7 +2,6 @@
 /*
  * Running programs: the per-CPU guard that keeps each CPU inside once, the memory that programs run in, and statistics.
  */
-#include <linux/jump_label.h>
 #include "core.h"
 #include "jit.h"
 #include "../maps/maps.h"
@@ -31,8 +30,8 @@ static inline struct cpu_state *this_state(void)
 	return container_of(bc_this_run(), struct cpu_state, run);
 }
 
-/* On while somebody wants statistics; costs a no-op while nobody does. */
-static struct static_key stats_wanted = STATIC_KEY_INIT_FALSE;
+/* Who wants statistics. No jump label: vanilla 3.10 writes those in place, and NMIs run programs. */
+static atomic_t stats_users = ATOMIC_INIT(0);
 
 bool bc_run_begin(void)
 {
@@ -87,8 +86,8 @@ void bc_run_prepare(struct bc_prog *prog)
 {
 	prog->entry = prog->exec.jit_entry ? prog->exec.jit_entry : interpret;
 	prog->stack_needed = STACK_NEEDED + prog->exec.frames_bytes;
-	/* Whether a tail call still has room is found with the exact number. */
-	prog->page_needed = prog->exec.has_tail_call ? PAGE_SIZE : prog->stack_needed;
+	/* Whether a tail call still has room is found with the exact number. In the last page there is more than stack. */
+	prog->page_needed = prog->exec.has_tail_call ? PAGE_SIZE : prog->stack_needed + COMPAT_STACK_END_BYTES;
 }
 
 /* @here: the frame that is there for as long as the program runs. */
@@ -122,7 +121,7 @@ static noinline u32 run_with_care(struct bc_prog *prog, void *ctx)
 	/* What is asked for above is left for the program behind any tail call. */
 	if (prog->exec.has_tail_call)
 		__this_cpu_write(bc_jit_cpu.stack_limit, here - left + prog->stack_needed);
-	if (!static_key_false(&stats_wanted))
+	if (likely(!atomic_read(&stats_users)))
 		return enter(prog, cs, ctx, here);
 	start = compat_clock_mono();
 	ret = enter(prog, cs, ctx, here);
@@ -138,7 +137,7 @@ u32 bc_prog_run(struct bc_prog *prog, void *ctx)
 	unsigned long here = (unsigned long)__builtin_frame_address(0);
 
 	/* All kernel stacks are whole pages: what is left of this one is left. */
-	if ((here & (PAGE_SIZE - 1)) < prog->page_needed || static_key_false(&stats_wanted))
+	if ((here & (PAGE_SIZE - 1)) < prog->page_needed || unlikely(atomic_read(&stats_users)))
 		return run_with_care(prog, ctx);
 	return enter(prog, this_state(), ctx, here);
 }
@@ -209,7 +208,7 @@ void bc_run_totals(u64 *runs, u64 *misses)
 
 static int stats_release(struct inode *inode, struct file *file)
 {
-	static_key_slow_dec(&stats_wanted);
+	atomic_dec(&stats_users);
 	return 0;
 }
 
@@ -228,10 +227,10 @@ BC_COMMAND(enable_stats)
 		return -EPERM;
 	if (attr->enable_stats.type != BPF_STATS_RUN_TIME)
 		return -EINVAL;
-	static_key_slow_inc(&stats_wanted);
+	atomic_inc(&stats_users);
 	fd = anon_inode_getfd("bpf-stats", &stats_fops, NULL, O_CLOEXEC);
 	if (fd < 0)
-		static_key_slow_dec(&stats_wanted);
+		atomic_dec(&stats_users);
 	return fd;
 }
 

@@ -6,6 +6,7 @@
 #ifndef BPFCOMPAT_COMPAT_STACK_LEFT_H
 #define BPFCOMPAT_COMPAT_STACK_LEFT_H
 
+#define COMPAT_STACK_END_BYTES 256		/* thread_info, which may lie at the low end of a process's stack, and the canary */
 #define COMPAT_IRQ_STACK_BYTES (16 * 1024)	/* x86-64, all versions */
 
 /* Address past the interrupt stack of @cpu, 0 when the kernel does not tell. At load. */
@@ -16,9 +17,8 @@ static inline size_t compat_stack_left(unsigned long irq_stack_end, unsigned lon
 {
 	unsigned long task = (unsigned long)task_stack_page(current);
 
-	/* thread_info may lie at the low end; 256 bytes cover it and the canary. */
 	if (here - task < THREAD_SIZE)
-		return here - task > 256 ? here - task - 256 : 0;
+		return here - task > COMPAT_STACK_END_BYTES ? here - task - COMPAT_STACK_END_BYTES : 0;
 	if (irq_stack_end - here < COMPAT_IRQ_STACK_BYTES)
 		return COMPAT_IRQ_STACK_BYTES - (irq_stack_end - here);
 	if (!irq_stack_end)	/* a kernel newer than those known here: there int3 stays on the stack that it hit */
