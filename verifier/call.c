@@ -187,12 +187,14 @@ int bc_push_callback(struct bpf_verifier_env *env, const struct bpf_call_meta *m
 		return err;
 	if (!more) {
 		f->callback_depth = 0;
+		env->cur->calls_done++;
 		return 0;
 	}
 	st = bc_branch_push(env, env->subprogs[meta->subprogno].start, env->insn_idx);
 	if (!st)
 		return -EFAULT;
 	f->callback_depth = 0;
+	env->cur->calls_done++;
 	st->rounds++;
 	callee = add_frame(env, st, meta->subprogno, &err);
 	if (!callee)
@@ -202,6 +204,7 @@ int bc_push_callback(struct bpf_verifier_env *env, const struct bpf_call_meta *m
 		return err;
 	st->curframe++;
 	callee->in_callback_fn = true;
+	callee->calls_at_entry = st->calls_done;
 	callee->callback_frame = callee->frameno;
 	callee->callback_ret_range = bc_tnum_range(0, 1);
 	/* the arguments were read by the helper, or made here */
@@ -227,14 +230,14 @@ static void widen(const struct bpf_reg_state *old, struct bpf_reg_state *cur, bo
 	bc_reg_unknown(cur);
 }
 
-/* The state in which the callback was called last, and how many rounds this path has gone. */
+/* The state in which the callback was called last by the helper's call at work, and how many rounds that has gone. */
 static const struct bpf_verifier_state *last_round(const struct bpf_verifier_state *cur, u32 callsite, u32 *rounds)
 {
 	const struct bpf_verifier_state *st, *last = NULL;
 
 	*rounds = 0;
 	for (st = cur->parent; st && *rounds <= MAX_ROUNDS; st = st->parent) {
-		if (st->insn_idx != callsite || st->curframe != cur->curframe)
+		if (st->insn_idx != callsite || st->curframe != cur->curframe || st->calls_done != cur->calls_done)
 			continue;
 		if (!last)
 			last = st;
@@ -317,6 +320,7 @@ int bc_return_from_call(struct bpf_verifier_env *env)
 		if (err)
 			return err;
 		env->insn_idx = callsite;
+		st->calls_done = callee->calls_at_entry;
 	} else {
 		caller->regs[BPF_REG_0] = *r0;
 		caller->live.reg_written &= ~1;

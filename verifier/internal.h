@@ -213,6 +213,7 @@ struct bpf_func_state {
 	bool in_callback_fn;
 	bool in_async_callback_fn;
 	struct tnum callback_ret_range;
+	u32 calls_at_entry;		/* of a callback's frame: bpf_verifier_state.calls_done when the helper was called */
 	u32 callback_depth;		/* calls so far of the callback of the bpf_loop() at work in this frame, where their number is bounded */
 
 	/* owned arrays: state.c */
@@ -244,6 +245,7 @@ struct bpf_verifier_state {
 	u32 curframe;
 	u32 insn_idx;
 	u32 rounds;		/* callbacks entered on the way here */
+	u32 calls_done;		/* helpers that call back and have returned on the way here, but for those called in rounds of callbacks that have ended */
 	u32 active_spin_lock;	/* id of the lock's map value; 0: none held */
 	u32 first_insn_idx, last_insn_idx;
 	struct bpf_jmp_step *jmps;	/* jumps from first to last, for walking back */

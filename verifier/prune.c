@@ -385,13 +385,14 @@ static int search(struct bpf_verifier_env *env, bool *add)
 					err = bc_precision_of(env, old);
 				return err ? err : 1;
 			}
-		} else if (aux->callback_point) {
+		} else if (aux->callback_point && old->calls_done == cur->calls_done) {
 			if (state_covers(env, old, cur, true)) {
 				err = adopt_everything(env);
 				return err ? err : 1;
 			}
 		} else {
-			if (may_circle(old, cur) && state_covers(env, old, cur, false)) {
+			/* rounds of callbacks end; a path that comes again to the helper's call, with nothing new, does not */
+			if (may_circle(old, cur) ? state_covers(env, old, cur, false) : aux->callback_point && state_covers(env, old, cur, true)) {
 				bc_log_source(env, env->insn_idx, "; ");
 				bc_log(env, "infinite loop detected at insn %d\n", env->insn_idx);
 				return -EINVAL;

@@ -97,6 +97,7 @@ int bc_state_copy(struct bpf_verifier_state *dst, const struct bpf_verifier_stat
 	dst->curframe = src->curframe;
 	dst->insn_idx = src->insn_idx;
 	dst->rounds = src->rounds;
+	dst->calls_done = src->calls_done;
 	dst->active_spin_lock = src->active_spin_lock;
 	dst->first_insn_idx = src->first_insn_idx;
 	dst->last_insn_idx = src->last_insn_idx;

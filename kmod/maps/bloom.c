@@ -84,6 +84,12 @@ static u32 bit_of(const struct bc_bloom *bloom, const void *value, u32 number)
 	return jhash(value, bloom->map.desc.value_size, bloom->seed + number) & bloom->mask;
 }
 
+/* The kernel's own takes a signed number of 32 bits on 3.10. */
+static void set_bit_at(struct bc_bloom *bloom, u32 bit)
+{
+	set_bit(bit % BITS_PER_LONG, bloom->bits + bit / BITS_PER_LONG);
+}
+
 static long bloom_push(struct bc_map *map, const void *value, u64 flags)
 {
 	struct bc_bloom *bloom = bloom_of(map);
@@ -92,7 +98,7 @@ static long bloom_push(struct bc_map *map, const void *value, u64 flags)
 	if (flags != BPF_ANY)
 		return -EINVAL;
 	for (i = 0; i < bloom->hashes; i++)
-		set_bit(bit_of(bloom, value, i), bloom->bits);
+		set_bit_at(bloom, bit_of(bloom, value, i));
 	return 0;
 }
 
@@ -102,7 +108,9 @@ static long bloom_peek(struct bc_map *map, void *value)
 	u32 i;
 
 	for (i = 0; i < bloom->hashes; i++) {
-		if (!test_bit(bit_of(bloom, value, i), bloom->bits))
+		u32 bit = bit_of(bloom, value, i);
+
+		if (!test_bit(bit % BITS_PER_LONG, bloom->bits + bit / BITS_PER_LONG))
 			return -ENOENT;
 	}
 	return 0;

@@ -49,6 +49,7 @@ static void drop_maps(struct bc_htab *htab)
 	for (i = 0; i < htab->bucket_cnt; i++) {
 		hlist_nulls_for_each_entry(e, n, &htab->buckets[i].head, node)
 			bc_map_put(htab_inner_map(htab, e));
+		cond_resched();
 	}
 }
 
@@ -56,7 +57,7 @@ static void htab_free(struct bc_map *map)
 {
 	struct bc_htab *htab = htab_of(map);
 
-	if (htab->of_maps)
+	if (htab->of_maps && htab->buckets)
 		drop_maps(htab);
 	htab_pool_free(htab);
 	lru_free(htab);

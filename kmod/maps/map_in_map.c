@@ -77,7 +77,10 @@ static bool same_kptrs(const struct bc_map_desc *a, const struct bc_map_desc *b)
 static bool alike(const struct bc_map_desc *template, const struct bc_map_desc *map)
 {
 	if (template->type != map->type || template->key_size != map->key_size || template->value_size != map->value_size ||
-	    template->timer_off != map->timer_off || template->flags != map->flags || !same_kptrs(template, map))
+	    max(template->timer_off, -1) != max(map->timer_off, -1) || template->flags != map->flags || !same_kptrs(template, map))
+		return false;
+	/* programs know of no lock in it (the template has none), and would write over it; Linux 6.1 lets them, later ones do not */
+	if (map->spin_lock_off >= 0)
 		return false;
 	return template->type != BPF_MAP_TYPE_ARRAY || (template->flags & BPF_F_INNER_MAP) || template->max_entries == map->max_entries;
 }

@@ -7,7 +7,7 @@ import asm as a
 import pytest
 from asm import R0, R1, R2, R3, R4, R6, R7, R8, R9, R10
 from program_world import Stage
-from programs.case import LOOP, PRANDOM, TAIL_CALL, Case, ld_map
+from programs.case import FOR_EACH, LOOP, PRANDOM, TAIL_CALL, Case, ld_map
 from programs.reject import Item, found
 from verifier_lib import Verdict, World
 
@@ -196,3 +196,55 @@ def test_a_full_log_is_an_error_of_its_own() -> None:
         assert world.load(case.insns, log_level=8, log_size=4096).error == "EINVAL"
 
 
+
+
+def calling_back(where: str, callback: str, helper: int = LOOP, rounds: int = 1000) -> tuple[Item, ...]:
+    """bpf_loop() or bpf_for_each_map_elem() at a label, with the word at fp-8 for its callback's context."""
+    first = ld_map(R1, "array") if helper == FOR_EACH else a.mov_imm(R1, rounds)
+    return (where, first, a.ld_func(R2, callback), a.mov(R3, R10), a.add_imm(R3, -8), a.mov_imm(R4, 0), a.call(helper))
+
+
+# The context is the callback's second argument, or, of an element of a map, the fourth.
+SETS_ONE = {LOOP: a.st(8, R2, 0, 1), FOR_EACH: a.st(8, R4, 0, 1)}
+
+
+@pytest.mark.parametrize("flags", [0, STATE_FREQ])
+@pytest.mark.parametrize("helper", [LOOP, FOR_EACH])
+def test_a_circle_around_a_callback_is_no_round_of_it(helper: int, flags: int) -> None:
+    """The helper ends its rounds; nothing ends the program's own, in which the same call is made again and again."""
+    verdict = load(
+        a.st(8, R10, -8, 0), *calling_back("again", "callback", helper), a.ldx(8, R1, R10, -8), a.jmp_imm("eq", R1, 0, "out"),
+        a.st(8, R10, -8, 0), a.ja("again"), "out", *OUT, "callback", SETS_ONE[helper], *OUT, flags=flags,
+    )
+    assert verdict.error == "EINVAL", verdict.log
+    assert "infinite loop detected" in verdict.log
+
+
+def test_a_circle_of_calls_around_a_callback() -> None:
+    """The frame that calls the helper is a new one each time."""
+    verdict = load(
+        a.mov_imm(R6, 0), "again", a.call_sub("function"), a.jmp_imm("eq", R6, 0, "again"), *OUT,
+        "function", a.st(8, R10, -8, 0), *calling_back("call", "callback"), *OUT, "callback", SETS_ONE[LOOP], *OUT, flags=0,
+    )
+    assert verdict.error == "EINVAL", verdict.log
+
+
+@pytest.mark.parametrize("inner", [3, 1000])
+def test_a_callback_in_each_round_of_another(inner: int) -> None:
+    verdict = load(
+        a.st(8, R10, -8, 0), *calling_back("call", "outer"), *OUT,
+        "outer", a.mov(R6, R2), a.st(8, R10, -8, 0), *calling_back("inner_call", "inner", rounds=inner),
+        a.ldx(8, R1, R6), a.add_imm(R1, 1), a.stx(8, R6, 0, R1), *OUT,
+        "inner", a.ldx(8, R1, R2), a.add_imm(R1, 1), a.stx(8, R2, 0, R1), *OUT, flags=0,
+    )
+    assert verdict.ok, verdict.log
+
+
+def test_a_bounded_loop_of_callbacks() -> None:
+    """Each call's rounds are counted by themselves."""
+    verdict = load(
+        a.mov_imm(R6, 0), a.st(8, R10, -8, 0), *calling_back("again", "callback"), a.add_imm(R6, 1),
+        a.jmp_imm("lt", R6, 300, "again"), *OUT,
+        "callback", a.ldx(8, R1, R2), a.add_imm(R1, 1), a.stx(8, R2, 0, R1), *OUT, flags=0,
+    )
+    assert verdict.ok, verdict.log
