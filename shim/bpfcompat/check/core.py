@@ -107,7 +107,7 @@ class Resolver:
         if kind != other:
             return kind in ENUMS and other in ENUMS
         if kind == blob.PTR:
-            return self._alike(self.local.get(mine).value, self.kernel.get(theirs).value, depth + 1)  # type: ignore[union-attr]
+            return self._alike(self.local.get(mine).value, self.kernel.get(theirs).value, depth + 1)
         if kind == blob.ARRAY:
             return self._alike(self.local.array(mine)[0], self.kernel.array(theirs)[0], depth + 1)
         if kind == blob.INT:

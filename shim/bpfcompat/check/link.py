@@ -107,7 +107,7 @@ class Linker:
         func_info, line_info = self._infos(parts)
         return Loadable(function, bytes(code), func_info, line_info)
 
-    def _place(self, function, code, places, parts):  # type: ignore[no-untyped-def]
+    def _place(self, function, code, places, parts):
         """Appends a function; yields those that it refers to."""
         at = len(code) // INSN
         places[function.section, function.start] = at

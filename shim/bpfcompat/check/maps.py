@@ -68,11 +68,11 @@ def of_struct(types: Types, name: str, type_id: int, cpus: int = 1) -> MapDef:
         what = "map {}: {}".format(name, member.name)
         if member.name in _NUMBERS:
             number = _number(types, member.type, what)
-            found = found._replace(**{_NUMBERS[member.name]: number})  # type: ignore[arg-type]
+            found = found._replace(**{_NUMBERS[member.name]: number})
         elif member.name in ("key", "value"):
             target = _pointee(types, member.type, what)
             fields = {member.name + "_type": target, member.name + "_size": types.size(target)}
-            found = found._replace(**fields)  # type: ignore[arg-type]
+            found = found._replace(**fields)
         elif member.name == "values":
             found = found._replace(inner=_inner(types, name, member.type), value_size=4)
     return adjusted(found, cpus)
@@ -104,7 +104,7 @@ def of_records(data: bytes, symbols: List[object], size_of_each: int) -> List[Ma
     """The older section: at each of the symbols five numbers, and perhaps more that must be 0."""
     found = []
     for symbol in symbols:
-        name, at = symbol.name, symbol.value  # type: ignore[attr-defined]
+        name, at = symbol.name, symbol.value
         if size_of_each < 20 or at + size_of_each > len(data):
             raise MapError("map {}: its record is too short".format(name))
         if any(data[at + 20 : at + size_of_each]):

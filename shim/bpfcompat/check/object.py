@@ -116,9 +116,9 @@ class Object:
                 raise ObjectError("not an object file: {}".format(error or "malformed"))
 
     def _read_sections(self, elf: object) -> None:
-        sections = list(elf.iter_sections())  # type: ignore[attr-defined]
+        sections = list(elf.iter_sections())
         names = [section.name for section in sections]
-        table = elf.get_section_by_name(".symtab")  # type: ignore[attr-defined]
+        table = elf.get_section_by_name(".symtab")
         if table is None:
             raise ObjectError("it has no symbol table")
         for section in sections:
@@ -287,7 +287,7 @@ class Object:
                     (s for s in self._symbols if s.section == "maps" and s.kind != "STT_SECTION"), key=lambda s: s.value
                 )
                 size = len(self._sections["maps"]) // len(symbols) if symbols else 0
-                for found, symbol in zip(maps.of_records(self._sections["maps"], symbols, size), symbols):  # type: ignore[arg-type]
+                for found, symbol in zip(maps.of_records(self._sections["maps"], symbols, size), symbols):
                     self._add_map(found, "maps", symbol.value)
         except maps.MapError as error:
             raise ObjectError(str(error))

@@ -94,7 +94,7 @@ def parse(name: str) -> Optional[Section]:
         return Section(TYPE[prog_type], attach, flags, prefix + rest if rest else "", kind)
     if sleepable and head not in _MAY_SLEEP:
         return None
-    entry = _longest(head + ("/" + rest if rest else ""), _SIMPLE)  # type: ignore[arg-type]
+    entry = _longest(head + ("/" + rest if rest else ""), _SIMPLE)
     if not entry:
         return None
     prog_type, attach = _SIMPLE[entry]
