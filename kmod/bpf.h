@@ -132,6 +132,7 @@ struct bc_map {
 	atomic_t writers;		/* writable mappings and system calls at work: hold off freezing */
 	struct mutex freeze_lock;
 	atomic_t urefs;			/* fds and pins */
+	struct bc_timers *timers;	/* NULL when its values hold none (maps/timer.c) */
 	/* programs that may share a prog array must be alike */
 	spinlock_t owner_lock;
 	u32 owner_type;
@@ -246,6 +247,8 @@ void bc_run_prepare(struct bc_prog *prog);
 u32 bc_prog_run(struct bc_prog *prog, void *ctx);
 /* Calls a program's callback from a helper (bpf_loop, for_each). */
 u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
+/* Runs a callback of @prog by itself, inside the guard. */
+void bc_prog_run_callback(struct bc_prog *prog, bc_callback cb, u64 r1, u64 r2, u64 r3);
 void bc_prog_count_miss(struct bc_prog *prog);
 
 /* An array of programs at one hook: replaced whole, read under RCU-sched. attach/prog_array.c. */

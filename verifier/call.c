@@ -385,6 +385,8 @@ int bc_check_return_code(struct bpf_verifier_env *env)
 	err = bc_reg_use(env, BPF_REG_0);
 	if (err)
 		return err;
+	if (env->cur->frame[0]->in_async_callback_fn)
+		return bc_check_async_result(env);
 	if (env->cur->frame[0]->subprogno) {
 		if (r0->type == SCALAR_VALUE)
 			return 0;

@@ -157,6 +157,9 @@ static u32 edges_of_call(struct bpf_verifier_env *env, u32 idx, struct edge *e)
 		env->aux[idx].jmp_point = true;
 		env->aux[idx].callback_point = true;
 	}
+	/* before the call is judged: else its callback would be put off again and again */
+	if (is_call(insn) && !insn->src_reg && insn->imm == BPF_FUNC_timer_set_callback)
+		env->aux[idx].prune_point = true;
 	if (!names_subprog(insn))
 		return 1;
 	env->aux[idx].prune_point = true;
@@ -376,30 +379,43 @@ static int enter(struct bpf_verifier_env *env, struct chain *c, u32 sub)
 	return 0;
 }
 
-/* The next call in the function at the chain's end; its target, or -1. */
-static int next_callee(const struct bpf_verifier_env *env, struct chain *c)
+/* The next call in the function at the chain's end; its target, or -1 (none), or another error. */
+static int next_callee(struct bpf_verifier_env *env, struct chain *c)
 {
 	u32 *at = &c->at[c->cnt - 1], end = env->subprogs[c->sub[c->cnt - 1] + 1].start;
 
 	while (*at < end) {
 		const struct bpf_insn *insn = &env->insns[(*at)++];
+		int callee;
 
-		if (names_subprog(insn))
-			return bc_find_subprog(env, *at + insn->imm);
+		if (!names_subprog(insn))
+			continue;
+		callee = bc_find_subprog(env, *at + insn->imm);
+		if (callee < 0 || !env->subprogs[callee].is_async_cb)
+			return callee;
+		if (env->subprogs[callee].has_tail_call) {
+			bc_log(env, "verifier bug. subprog has tail_call and async cb\n");
+			return -EFAULT;
+		}
+		/* what runs by itself begins on a stack of its own, unless it is called, too */
+		if (is_call(insn))
+			return callee;
 	}
 	return -1;
 }
 
-int bc_check_stack_depth(struct bpf_verifier_env *env)
+static int check_depth_from(struct bpf_verifier_env *env, u32 sub)
 {
 	struct chain c;
 	int callee, err;
 	u32 i;
 
 	memset(&c, 0, sizeof(c));
-	err = enter(env, &c, 0);
+	err = enter(env, &c, sub);
 	while (!err && c.cnt) {
 		callee = next_callee(env, &c);
+		if (callee < -1)
+			return callee;
 		if (callee >= 0) {
 			if (env->subprogs[callee].has_tail_call)
 				c.tail_call = true;
@@ -414,5 +430,16 @@ int bc_check_stack_depth(struct bpf_verifier_env *env)
 				env->subprogs[c.sub[i]].tail_call_reachable = true;
 		c.bytes -= frame_bytes(&env->subprogs[c.sub[c.cnt]]);
 	}
+	return err;
+}
+
+int bc_check_stack_depth(struct bpf_verifier_env *env)
+{
+	int err = check_depth_from(env, 0);
+	u32 i;
+
+	for (i = 1; !err && i < env->subprog_cnt; i++)
+		if (env->subprogs[i].is_async_cb)
+			err = check_depth_from(env, i);
 	return err;
 }

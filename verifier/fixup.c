@@ -45,6 +45,11 @@ static bool is_subprog_call(const struct bpf_insn *insn)
 	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_CALL;
 }
 
+static bool sets_callback(const struct bpf_insn *insn)
+{
+	return insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg && insn->imm == BPF_FUNC_timer_set_callback;
+}
+
 /* A conditional jump one of whose sides was never walked is a goto to the other. */
 static void decide_branches(struct fixup *fx)
 {
@@ -85,6 +90,8 @@ static void mark_kept(struct fixup *fx)
 		}
 		if (env->aux[i].loop == BC_LOOP_INLINE)
 			fx->keep[i] = BC_LOOP_INSNS;
+		else if (fx->keep[i] && sets_callback(&env->insns[i]))
+			fx->keep[i] = 3;
 	}
 }
 
@@ -100,15 +107,13 @@ static void number(struct fixup *fx)
 	fx->new_cnt = n;
 }
 
-/* Where loops in line would push a jump's end too far away, none is. */
-static void keep_in_reach(struct fixup *fx)
+static bool jumps_too_far(const struct fixup *fx)
 {
 	const struct bpf_insn *insns = fx->env->insns;
-	bool far = false;
 	s32 dist;
 	u32 i;
 
-	for (i = 0; i < fx->cnt && !far; i++) {
+	for (i = 0; i < fx->cnt; i++) {
 		if (is_ld_imm64(&insns[i])) {
 			i++;
 			continue;
@@ -116,16 +121,27 @@ static void keep_in_reach(struct fixup *fx)
 		if (!fx->keep[i] || (!is_cond_jump(&insns[i]) && insns[i].code != (BPF_JMP | BPF_JA)))
 			continue;
 		dist = (s32)(fx->new_idx[i + 1 + insns[i].off] - fx->new_idx[i]) - 1;
-		far = dist != (s16)dist;
+		if (dist != (s16)dist)
+			return true;
 	}
-	for (i = 0; i < fx->cnt && far; i++) {
-		if (fx->keep[i] > 1) {
+	return false;
+}
+
+/* Where loops in line would push a jump's end too far away, none is. */
+static int keep_in_reach(struct fixup *fx)
+{
+	u32 i;
+
+	if (!jumps_too_far(fx))
+		return 0;
+	for (i = 0; i < fx->cnt; i++) {
+		if (fx->keep[i] > 1 && fx->env->aux[i].loop == BC_LOOP_INLINE) {
 			fx->keep[i] = 1;
 			fx->env->aux[i].loop = BC_LOOP_CALL;
 		}
 	}
-	if (far)
-		number(fx);
+	number(fx);
+	return jumps_too_far(fx) ? -ERANGE : 0;
 }
 
 /* Gotos to what comes next anyway. Dropping some makes others such: a few rounds find all that compilers produce. */
@@ -265,6 +281,21 @@ static void expand_loop(const struct fixup *fx, u32 old, struct bpf_insn *insn, 
 		aux[i].orig_insn = old;
 }
 
+/* bpf_timer_set_callback() is told whose function it is given. */
+static void tell_program(const struct fixup *fx, u32 old, struct bpf_insn *insn, struct bc_insn_aux *aux)
+{
+	u32 i;
+
+	insn[2] = insn[0];
+	memset(insn, 0, 2 * sizeof(*insn));
+	insn[0].code = BPF_LD | BPF_IMM | BPF_DW;
+	insn[0].dst_reg = BPF_REG_3;
+	set_imm64(insn, fx->env->args->program);
+	aux[0].program = 1;
+	for (i = 0; i < 3; i++)
+		aux[i].orig_insn = old;
+}
+
 static void fix_insn(const struct fixup *fx, u32 old, struct bpf_insn *insn, struct bc_insn_aux *aux)
 {
 	const struct bpf_verifier_env *env = fx->env;
@@ -273,6 +304,10 @@ static void fix_insn(const struct fixup *fx, u32 old, struct bpf_insn *insn, str
 	s32 dist;
 	u32 field;
 
+	if (sets_callback(insn)) {
+		tell_program(fx, old, insn, aux);
+		return;
+	}
 	if (fx->keep[old] > 1) {
 		expand_loop(fx, old, insn, aux);
 		return;
@@ -334,7 +369,7 @@ static bool has_loop_inline(const struct fixup *fx, u32 sub)
 	u32 i;
 
 	for (i = fx->env->subprogs[sub].start; i < fx->env->subprogs[sub + 1].start; i++)
-		if (fx->keep[i] > 1)
+		if (fx->keep[i] > 1 && fx->env->aux[i].loop == BC_LOOP_INLINE)
 			return true;
 	return false;
 }
@@ -440,7 +475,9 @@ static int build(struct fixup *fx, struct bc_verified *out)
 	decide_branches(fx);
 	mark_kept(fx);
 	number(fx);
-	keep_in_reach(fx);
+	err = keep_in_reach(fx);
+	if (err)
+		return err;
 	drop_empty_gotos(fx);
 	number_subprogs(fx);
 

@@ -10,7 +10,6 @@ bool bc_helper_calls_back(s32 func_id)
 {
 	switch (func_id) {
 	case BPF_FUNC_for_each_map_elem:
-	case BPF_FUNC_timer_set_callback:
 	case BPF_FUNC_find_vma:
 	case BPF_FUNC_loop:
 	case BPF_FUNC_user_ringbuf_drain:
@@ -278,6 +277,8 @@ static int special_rules(struct bpf_verifier_env *env, const struct bpf_call_met
 	case BPF_FUNC_loop:
 		err = bc_note_loop(env, meta->subprogno);
 		return err ? err : bc_push_callback(env, meta);
+	case BPF_FUNC_timer_set_callback:
+		return bc_push_async_callback(env, meta);
 	default:
 		return bc_helper_calls_back(meta->func_id) ? bc_push_callback(env, meta) : 0;
 	}

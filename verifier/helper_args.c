@@ -48,6 +48,7 @@ static const u32 *const accepted[__BC_ARG_TYPES] = {
 	[BC_ARG_STACK] = stack_types,
 	[BC_ARG_CONST_STR] = map_value_types,
 	[BC_ARG_KPTR] = map_value_types,
+	[BC_ARG_TIMER] = map_value_types,
 	[BC_ARG_LONG] = mem_types,
 	[BC_ARG_INT] = mem_types,
 };
@@ -374,6 +375,8 @@ static int check_by_kind(struct bpf_verifier_env *env, u32 n, struct bpf_call_me
 		return 0;
 	case BC_ARG_CONST_STR:
 		return check_const_str(env, regno);
+	case BC_ARG_TIMER:
+		return bc_check_timer_arg(env, regno, meta) ? -EACCES : 0;
 	case BC_ARG_KPTR:
 		return bc_check_kptr_arg(env, regno, meta);
 	default:

@@ -208,7 +208,7 @@ struct bpf_func_state {
 	s32 callsite;			/* instruction of the call; -1 in main */
 	u32 frameno;
 	u32 subprogno;
-	u32 async_entry_cnt;
+	u32 async_entry_cnt;		/* of frame 0: how many times a callback that runs by itself was entered on the way here */
 	u32 callback_frame;		/* the innermost callback that this is, or was called from; 0: none */
 	bool in_callback_fn;
 	bool in_async_callback_fn;
@@ -514,6 +514,8 @@ int bc_ref_acquire(struct bpf_verifier_env *env, u32 insn_idx);	/* the new id, o
 int bc_ref_drop(struct bpf_func_state *f, u32 id);		/* -EINVAL when not held */
 /* Puts a copy of the current state off till later; NULL with a message when there are too many, or no memory. */
 struct bpf_verifier_state *bc_branch_push(struct bpf_verifier_env *env, u32 insn_idx, u32 prev_insn_idx);
+/* The same of a state of @frame alone, which it takes over, and which has no past. */
+struct bpf_verifier_state *bc_async_push(struct bpf_verifier_env *env, u32 insn_idx, u32 prev_insn_idx, struct bpf_func_state *frame);
 /* -ENOENT when nothing is left. */
 int bc_branch_pop(struct bpf_verifier_env *env, u32 *prev_insn_idx, u32 *insn_idx, bool pop_log);
 void bc_branches_drop(struct bpf_verifier_env *env);
@@ -601,6 +603,11 @@ int bc_push_callback(struct bpf_verifier_env *env, const struct bpf_call_meta *m
 int bc_return_from_call(struct bpf_verifier_env *env);
 int bc_check_return_code(struct bpf_verifier_env *env);
 int bc_check_spin_lock(struct bpf_verifier_env *env, u32 regno, bool lock);
+
+/* timer.c */
+int bc_check_timer_arg(struct bpf_verifier_env *env, u32 regno, struct bpf_call_meta *meta);
+int bc_push_async_callback(struct bpf_verifier_env *env, const struct bpf_call_meta *meta);
+int bc_check_async_result(struct bpf_verifier_env *env);
 
 int bc_walk(struct bpf_verifier_env *env);	/* from env->cur at env->insn_idx to the end of all paths */
 

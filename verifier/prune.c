@@ -150,7 +150,7 @@ static bool same_callsites(const struct bpf_verifier_state *a, const struct bpf_
 	for (i = 0; i <= a->curframe; i++)
 		if (a->frame[i]->callsite != b->frame[i]->callsite)
 			return false;
-	return true;
+	return a->frame[0]->in_async_callback_fn == b->frame[0]->in_async_callback_fn;
 }
 
 static bool state_covers(struct bpf_verifier_env *env, const struct bpf_verifier_state *old, const struct bpf_verifier_state *cur, bool exact)
@@ -357,6 +357,21 @@ static bool may_prune(const struct bpf_verifier_env *env)
 #endif
 }
 
+/*
+ * A callback that runs by itself, and was entered once more before the walk of an earlier entry was done: no circle, however alike they
+ * are, and nothing to rely on either.
+ */
+static bool async_again(const struct bpf_verifier_state *old, const struct bpf_verifier_state *cur)
+{
+	return old->frame[0]->in_async_callback_fn && old->frame[0]->async_entry_cnt != cur->frame[0]->async_entry_cnt;
+}
+
+/* Since a state was stored last. */
+static bool few_since(const struct bpf_verifier_env *env)
+{
+	return env->jmps_processed - env->prev_jmps_processed < 20 && env->insn_processed - env->prev_insn_processed < 100;
+}
+
 /* Looks for a stored state that covers the current one. 1: found; 0: none; or an error. *add: whether to store the current one. */
 static int search(struct bpf_verifier_env *env, bool *add)
 {
@@ -385,6 +400,9 @@ static int search(struct bpf_verifier_env *env, bool *add)
 					err = bc_precision_of(env, old);
 				return err ? err : 1;
 			}
+		} else if (async_again(old, cur)) {
+			if (few_since(env))
+				*add = false;
 		} else if (aux->callback_point && old->calls_done == cur->calls_done) {
 			if (state_covers(env, old, cur, true)) {
 				err = adopt_everything(env);
@@ -398,8 +416,7 @@ static int search(struct bpf_verifier_env *env, bool *add)
 				return -EINVAL;
 			}
 			/* rounds of a loop differ, and are not worth storing one by one */
-			if (env->jmps_processed - env->prev_jmps_processed < 20 &&
-			    env->insn_processed - env->prev_insn_processed < 100)
+			if (few_since(env))
 				*add = false;
 		}
 		if (*add)

@@ -67,7 +67,8 @@ static const char *map_refused(const struct bpf_verifier_env *env, const struct 
 		if (env->args->prog_flags & BPF_F_SLEEPABLE)
 			return "sleepable progs cannot use bpf_spin_lock yet\n";
 	}
-	if (map->timer_off >= 0 && is_tracing(env->prog_type))
+	/* Linux 6.1 forgets the maps in a map of maps */
+	if (is_tracing(env->prog_type) && (map->timer_off >= 0 || (map->inner && map->inner->timer_off >= 0)))
 		return "tracing progs cannot use bpf_timer yet\n";
 	if (map->type == BPF_MAP_TYPE_STRUCT_OPS)
 		return "bpf_struct_ops map cannot be used in prog\n";

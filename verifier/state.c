@@ -220,6 +220,30 @@ struct bpf_verifier_state *bc_branch_push(struct bpf_verifier_env *env, u32 insn
 	return &p->st;
 }
 
+struct bpf_verifier_state *bc_async_push(struct bpf_verifier_env *env, u32 insn_idx, u32 prev_insn_idx, struct bpf_func_state *frame)
+{
+	struct bpf_pending *p = port_zalloc(sizeof(*p));
+
+	if (!p) {
+		bc_frame_free(frame);
+		return NULL;
+	}
+	p->st.frame[0] = frame;
+	p->st.branches = 1;
+	p->st.first_insn_idx = insn_idx;
+	p->insn_idx = insn_idx;
+	p->prev_insn_idx = prev_insn_idx;
+	p->log_pos = env->log.len_used;
+	p->next = env->pending;
+	env->pending = p;
+	env->pending_cnt++;
+	if (env->pending_cnt > BC_MAX_JMP_STACK) {
+		bc_log(env, "The sequence of %d jumps is too complex for async cb.\n", env->pending_cnt);
+		return NULL;
+	}
+	return &p->st;
+}
+
 int bc_branch_pop(struct bpf_verifier_env *env, u32 *prev_insn_idx, u32 *insn_idx, bool pop_log)
 {
 	struct bpf_pending *p = env->pending;

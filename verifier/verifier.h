@@ -180,6 +180,7 @@ struct bc_verify_args {
 	u32 prog_flags;
 	u32 attach_btf_id;
 	bool gpl_compatible;
+	u64 program;			/* what bpf_timer_set_callback() is given for the program that calls it */
 	char name[BPF_OBJ_NAME_LEN];
 
 	struct bc_btf *prog_btf;	/* NULL without BTF */
@@ -201,6 +202,7 @@ struct bc_insn_aux {
 	u8 map_ptr:1;		/* ld_imm64 of a map: imm holds the address of struct bc_map_desc */
 	u8 map_value:1;		/* ld_imm64 of a map's value */
 	u8 func_ptr:1;		/* ld_imm64 of a callback: imm holds the subprogram's number */
+	u8 program:1;		/* ld_imm64 of bc_verify_args.program */
 	u8 one_index:1;		/* tail call: the index is always map_off, and in the array */
 	u8 zext:1;		/* 32-bit result whose upper half is observed (for JITs that need it) */
 	u16 used_map;		/* index in used_maps, for map_ptr and map_value; for helper calls index + 1 of the one map it is called on, 0 unknown */

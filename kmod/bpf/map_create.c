@@ -47,6 +47,7 @@ static void map_object_free(struct bc_object *obj)
 	struct bc_map *map = container_of(obj, struct bc_map, obj);
 	struct bc_btf *btf = map->btf;
 
+	bc_timers_free(map);
 	map->ops->free(map);
 	if (btf)
 		bc_btf_put(btf);
@@ -279,7 +280,9 @@ int bc_cmd_map_create(union bpf_attr *attr, union bpf_attr __user *uattr, u32 si
 		ops->free(map);
 		return err;
 	}
-	err = bc_object_publish(&map->obj);
+	err = bc_map_has_timer(map) ? bc_timers_new(map) : 0;
+	if (!err)
+		err = bc_object_publish(&map->obj);
 	if (err) {
 		bc_map_put(map);
 		return err;
@@ -305,7 +308,11 @@ void bc_map_uref_get(struct bc_map *map)
 
 void bc_map_uref_put(struct bc_map *map)
 {
-	if (atomic_dec_and_test(&map->urefs) && map->ops->release_uref)
+	if (!atomic_dec_and_test(&map->urefs))
+		return;
+	if (map->timers)
+		bc_timers_release(map);
+	if (map->ops->release_uref)
 		map->ops->release_uref(map);
 }
 

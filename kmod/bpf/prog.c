@@ -319,6 +319,7 @@ static int verify(struct bc_prog *prog, const union bpf_attr *attr, union bpf_at
 	args->prog_flags = attr->prog_flags;
 	args->attach_btf_id = attr->attach_btf_id;
 	args->gpl_compatible = prog->gpl;
+	args->program = (unsigned long)prog;
 	memcpy(args->name, prog->name, sizeof(args->name));
 	args->prog_btf = prog->btf;
 	args->func_info = info.func_info;

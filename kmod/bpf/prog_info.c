@@ -85,6 +85,8 @@ static struct bpf_insn *printable_insns(const struct bc_prog *prog)
 			print_call(prog, &insns[i], i);
 		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW))
 			continue;
+		if (aux->program)
+			insns[i].imm = insns[i + 1].imm = 0;
 		if (aux->func_ptr)
 			print_callback(prog, &insns[i], i);
 		if (!aux->map_ptr && !aux->map_value)

@@ -167,6 +167,31 @@ u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
 	return bc_interp_callback(&exec_env, &cs->area, cb, r1, r2, r3, r4, r5);
 }
 
+void bc_prog_run_callback(struct bc_prog *prog, bc_callback cb, u64 r1, u64 r2, u64 r3)
+{
+	unsigned long here = (unsigned long)__builtin_frame_address(0);
+	const struct bc_exec_prog *exec = &prog->exec;
+	struct cpu_state *cs = this_state();
+
+	if (unlikely(compat_stack_left(cs->irq_stack_end, here) < prog->stack_needed)) {
+		bc_prog_count_miss(prog);
+		return;
+	}
+	memset(&cs->run, 0, sizeof(cs->run));
+	cs->run.prog = prog;
+	cs->run.own.frame = (void *)here;
+	cs->runs++;
+	if (likely(exec->jit_entry)) {
+		((bc_jit_callback_fn)(unsigned long)cb)(r1, r2, r3, 0, 0, cs->area.stack);
+	} else {
+		cs->area.used = 0;
+		cs->area.prog = exec;
+		bc_interp_callback(&exec_env, &cs->area, cb, r1, r2, r3, 0, 0);
+		cs->area.prog = NULL;
+	}
+	barrier();	/* no tail call, or the frame would go before */
+}
+
 void bc_prog_count_miss(struct bc_prog *prog)
 {
 	struct bc_prog_stats *stats;

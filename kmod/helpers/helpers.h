@@ -80,6 +80,10 @@ BC_HELPER(strncmp);
 
 BC_HELPER(spin_lock);
 BC_HELPER(spin_unlock);
+BC_HELPER(timer_init);
+BC_HELPER(timer_set_callback);
+BC_HELPER(timer_start);
+BC_HELPER(timer_cancel);
 
 BC_HELPER(perf_event_output);
 BC_HELPER(perf_event_read);

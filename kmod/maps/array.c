@@ -152,6 +152,7 @@ static long array_update(struct bc_map *map, const void *key, const void *value,
 		bc_map_copy_value_locked(map, p, value, false);
 	else
 		bc_map_copy_value(map, p, value);
+	bc_map_drop_fields(map, p);
 	return 0;
 }
 

@@ -253,6 +253,13 @@ static int check_flags(const struct htab_elem *old, u64 flags)
 	return 0;
 }
 
+/* The element is out of the table. */
+static void drop_fields(struct bc_htab *htab, struct htab_elem *e)
+{
+	if (!htab->percpu)
+		bc_map_drop_fields(&htab->map, htab_value(htab, e));
+}
+
 bool htab_unlink(struct bc_htab *htab, struct htab_elem *e)
 {
 	struct htab_bucket *b = htab_bucket(htab, e->hash);
@@ -270,6 +277,8 @@ bool htab_unlink(struct bc_htab *htab, struct htab_elem *e)
 		}
 	}
 	bc_unlock_irqrestore(&b->lock, flags);
+	if (found)
+		drop_fields(htab, e);
 	return found;
 }
 
@@ -277,6 +286,7 @@ void htab_release(struct bc_htab *htab, struct htab_elem *e)
 {
 	if (htab->of_maps)
 		bc_map_put(htab_inner_map(htab, e));
+	drop_fields(htab, e);
 	if (htab->lru) {
 		lru_put(htab, e);
 		return;
@@ -325,6 +335,8 @@ static void fill(struct bc_htab *htab, struct htab_elem *e, u32 hash, const void
 		WRITE_ONCE(*(void **)p, *(void *const *)value);
 		return;
 	}
+	/* a program that still saw the element it was may have begun a timer since */
+	bc_map_drop_fields(&htab->map, p);
 	/* The value's lock stays as it is: who found this element before may hold it. All elements start zeroed. */
 	bc_map_copy_value(&htab->map, p, value);
 	bc_map_clear_kptrs(&htab->map, p);
@@ -370,6 +382,8 @@ long htab_update(struct bc_map *map, const void *key, const void *value, u64 fla
 	if (old)
 		hlist_nulls_del_rcu(&old->node);
 	bc_unlock_irqrestore(&b->lock, irq);
+	if (old)
+		drop_fields(htab, old);
 	if (old && !htab->prealloc)
 		htab_pool_put(htab, old);
 	if (replaced)
@@ -485,10 +499,12 @@ static long htab_lru_update(struct bc_map *map, const void *key, const void *val
 		}
 	}
 	bc_unlock_irqrestore(&b->lock, irq);
-	if (err)
+	if (err) {
 		lru_put(htab, new);
-	else if (old)
+	} else if (old) {
+		drop_fields(htab, old);
 		lru_put(htab, old);
+	}
 	return err;
 }
 

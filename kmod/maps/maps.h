@@ -72,6 +72,20 @@ void bc_map_init_value(struct bc_map *map, void *value);
 int bc_map_check_holes(const struct bc_map *map);
 /* Zeroes kptrs alone: in an element that is used again. */
 void bc_map_clear_kptrs(struct bc_map *map, void *value);
+/* timer.c: a map's stock of timers, if its values hold any; process context. 0 or -ENOMEM. */
+int bc_timers_new(struct bc_map *map);
+void bc_timers_release(struct bc_map *map);	/* the last fd is gone: ends all */
+void bc_timers_free(struct bc_map *map);
+/* Cancels the value's timer, and takes it from it; inside the guard. */
+void bc_timer_end(struct bc_map *map, void *value);
+
+/* What a value holds of its own goes: it was replaced, taken out of the map, or is about to be used again. Inside the guard. */
+static inline void bc_map_drop_fields(struct bc_map *map, void *value)
+{
+	if (unlikely(map->timers))
+		bc_timer_end(map, value);
+}
+
 /* Copies a value that has nothing of its own, in words of 8 bytes as far as these go. */
 void bc_copy_words(void *dst, const void *src, u32 size);
 

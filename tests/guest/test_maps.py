@@ -37,3 +37,7 @@ def test_maps_in_maps(guest: Guest) -> None:
 
 def test_bloom_filters(guest: Guest) -> None:
     run(guest, "bloom_cases.py", 4)
+
+
+def test_timers(guest: Guest) -> None:
+    run(guest, "timer_cases.py", 15)

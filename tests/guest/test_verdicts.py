@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import accept, cves, kptr, map_in_map, reject
+from programs import accept, cves, kptr, map_in_map, reject, timer
 from programs.btf_bad import BAD
 
 SCRIPT = Path(__file__).with_name("verdicts.py")
@@ -24,7 +24,7 @@ def answers() -> dict[tuple[str, bool], Any]:
 def ask(guest: Any, answers: dict[tuple[str, bool], Any]) -> Any:
     key = (str(guest.kernel), guest.native)
     if key not in answers:
-        tables = ["reject", "accept", "kptr", "cves", "map_in_map", "tracing", "btf"]
+        tables = ["reject", "accept", "kptr", "cves", "map_in_map", "timer", "tracing", "btf"]
         result = guest.run(guest.client([sys.executable, str(SCRIPT), *tables]), timeout=300)
         assert result.returncode == 0, result.stderr
         answers[key] = json.loads(result.stdout)
@@ -41,7 +41,10 @@ def test_malformed_btf(guest: Any, answers: dict[tuple[str, bool], Any]) -> None
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("table", [reject, accept, kptr, cves, map_in_map], ids=lambda table: table.__name__.rpartition(".")[2])
+TABLES = [reject, accept, kptr, cves, map_in_map, timer]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__.rpartition(".")[2])
 def test_verdicts(guest: Any, answers: dict[tuple[str, bool], Any], table: Any) -> None:
     said = ask(guest, answers)
     wrong = []

@@ -17,7 +17,6 @@ sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")
 import bpfsys as b  # noqa: E402
 from kernel_btf import KernelBtf  # noqa: E402
 from programs import tracing  # noqa: E402
-from programs.btf import kptr_btf, lock_btf  # noqa: E402
 from programs.btf_bad import BAD, blob_of  # noqa: E402
 from programs.case import BY_NAME, Case, MapSpec  # noqa: E402
 
@@ -32,8 +31,9 @@ def fd_of(spec: MapSpec) -> int:
     """A fresh map for each case would take too long; values that a case changes are few, and reset here."""
     if spec.name not in _maps:
         more = {}
-        if spec.lock or spec.kptr:
-            blob, key, value = lock_btf() if spec.lock else kptr_btf()
+        types = spec.value_btf()
+        if types:
+            blob, key, value = types
             more = {"btf": b.check(b.btf_load(blob)), "btf_key": key, "btf_value": value}
         if spec.inner:
             more = {"inner": fd_of(BY_NAME[spec.inner])}
@@ -46,7 +46,7 @@ def fd_of(spec: MapSpec) -> int:
             b.check(b.update(_maps[spec.name], bytes(4), spec.content), spec.name)
         if spec.freeze:
             b.check(b.call(b.MAP_FREEZE, struct.pack("<I", _maps[spec.name])), spec.name)
-    elif spec.type == b.ARRAY and not spec.flags and not spec.lock and not spec.kptr:
+    elif spec.type == b.ARRAY and not spec.flags and not spec.value_btf():
         b.check(b.update(_maps[spec.name], bytes(4), bytes(spec.value)), spec.name)
     return _maps[spec.name]
 

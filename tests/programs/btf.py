@@ -113,3 +113,13 @@ def kptr_btf() -> tuple[bytes, int, int]:
     tagged = btf.ptr(btf.modifier(TYPE_TAG, task, "kptr"))
     value = btf.struct("val", 16, [("task", tagged, 0), ("number", u64, 64)])
     return btf.blob(), u32, value
+
+
+def timer_btf() -> tuple[bytes, int, int]:
+    """Types of a map value that holds a number at 0 and a timer at 8: blob, key type, value type."""
+    btf = Btf()
+    u32 = btf.int("unsigned int", 4, 0)
+    u64 = btf.int("unsigned long long", 8, 0)
+    timer = btf.struct("bpf_timer", 16, [("opaque", u64, 0)])
+    value = btf.struct("val", 24, [("number", u64, 0), ("timer", timer, 64)])
+    return btf.blob(), u32, value

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit"))
 
 import asm as a
-from programs.btf import Btf
+from programs.btf import Btf, kptr_btf, lock_btf, timer_btf
 
 # program types
 SOCKET_FILTER, KPROBE, SCHED_CLS, TRACEPOINT, XDP, PERF_EVENT, CGROUP_SKB, CGROUP_SOCK = 1, 2, 3, 5, 6, 7, 8, 9
@@ -48,9 +48,16 @@ class MapSpec:
     flags: int = 0
     lock: bool = False  # the value begins with a bpf_spin_lock, by BTF
     kptr: bool = False  # ... or with a pointer to a kernel object
+    timer: bool = False  # ... or holds a bpf_timer behind a number
     content: bytes = b""  # of value 0
     freeze: bool = False
     inner: str = ""  # the map that this one's are like
+
+    def value_btf(self) -> tuple[bytes, int, int] | None:
+        """BTF of a value that needs it: blob, key type, value type."""
+        if self.lock:
+            return lock_btf()
+        return kptr_btf() if self.kptr else timer_btf() if self.timer else None
 
 
 MAPS = [
@@ -72,6 +79,9 @@ MAPS = [
     MapSpec("cgroups", CGROUP_ARRAY, 4, 4, 1),
     MapSpec("arrays", ARRAY_OF_MAPS, 4, 4, 2, inner="array"),
     MapSpec("hashes", HASH_OF_MAPS, 8, 4, 2, inner="hash"),
+    MapSpec("timers", ARRAY, 4, 24, 2, timer=True),
+    MapSpec("timers2", HASH, 4, 24, 2, timer=True),
+    MapSpec("timer maps", ARRAY_OF_MAPS, 4, 4, 2, inner="timers"),
     MapSpec("rodatas", ARRAY_OF_MAPS, 4, 4, 2, inner="rodata"),
 ]
 BY_NAME = {spec.name: spec for spec in MAPS}

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from programs.btf import kptr_btf, lock_btf
 from programs.case import BY_NAME, Case, MapSpec
 from verifier_lib import Verdict, World
 
@@ -18,8 +17,9 @@ class Stage:
     def fd_of(self, spec: MapSpec) -> int:
         if spec.name not in self.fds:
             btf_fd, value = -1, 0
-            if spec.lock or spec.kptr:
-                blob, _, value = lock_btf() if spec.lock else kptr_btf()
+            types = spec.value_btf()
+            if types:
+                blob, _, value = types
                 btf_fd, log = self.world.btf(blob)
                 assert btf_fd >= 0, log
             fd = self.world.map(spec.type, spec.key, spec.value, spec.entries, spec.flags, btf_fd, value)

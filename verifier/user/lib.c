@@ -178,8 +178,6 @@ int bcu_map_new(struct bcu *w, u32 type, u32 key_size, u32 value_size, u32 max_e
 		if (m->desc.spin_lock_off < 0)
 			m->desc.spin_lock_off = -1;
 		m->desc.timer_off = bc_btf_find_timer(btf, value_type_id);
-		if (m->desc.timer_off < 0)
-			m->desc.timer_off = -1;
 		bc_btf_find_kptrs(btf, value_type_id, w->vmlinux, &m->desc);
 	}
 	fd = m->data ? new_object(w, BCU_MAP, m) : -ENOMEM;
