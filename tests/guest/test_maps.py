@@ -40,4 +40,4 @@ def test_bloom_filters(guest: Guest) -> None:
 
 
 def test_timers(guest: Guest) -> None:
-    run(guest, "timer_cases.py", 15)
+    run(guest, "timer_cases.py", 14)

@@ -425,5 +425,8 @@ def all_at_once():
 
 
 if __name__ == "__main__":
+    if "bpfcompat" not in os.environ.get("LD_PRELOAD", ""):
+        # Linux 6.1 waits for callbacks with a bucket locked that they may want, and comes to a standstill.
+        del CASES["all at once"]
     map_cases.CASES = CASES
     map_cases.main(sys.argv[1:])
