@@ -79,6 +79,12 @@ typedef u64 bc_callback;	/* the value a program passed for a callback function *
 
 typedef void *(*bc_lookup_fn)(struct bc_map *map, const void *key);
 
+/* Where an iterator stands in a map. */
+struct bc_map_pos {
+	u32 at;			/* bucket of a hash, index in an array */
+	u32 shown;		/* elements of the bucket */
+};
+
 struct bc_map_ops {
 	/* Refuses bad attributes with Linux's errno; before any allocation. */
 	int (*alloc_check)(const union bpf_attr *attr);
@@ -100,6 +106,13 @@ struct bc_map_ops {
 	long (*peek)(struct bc_map *map, void *value);
 	void *(*lookup_percpu)(struct bc_map *map, const void *key, u32 cpu);
 	long (*for_each)(struct bc_map *map, bc_callback cb, u64 ctx, u64 flags);
+
+	/*
+	 * For iterators, process context: the element at @pos, or, given @last, the one behind that; NULL past the end. What it is: its key and
+	 * value stay readable as long as the map does; with @copy, the value is copied there in the user's layout. NULL: none of these.
+	 */
+	void *(*walk)(struct bc_map *map, struct bc_map_pos *pos, void *last);
+	void (*walk_elem)(struct bc_map *map, struct bc_map_pos *pos, void *elem, void *copy, void **key, void **value);
 
 	/* From system calls. Values are in the user's layout (per-CPU maps: round_up(value_size, 8) for each possible CPU). */
 	int (*sys_lookup)(struct bc_map *map, const void *key, void *value, u64 flags);
@@ -203,6 +216,7 @@ struct bc_run {
 	u64 func_ip;			/* bpf_get_func_ip */
 	struct perf_event *event;	/* perf_event programs */
 	void *event_data;		/* struct perf_sample_data * of a perf_event program */
+	struct seq_file *seq;		/* what an iterator writes to; NULL in all other programs */
 	struct compat_own_frames own;	/* where the stack leaves what programs run in */
 };
 
@@ -278,6 +292,8 @@ struct bc_link {
 	struct bc_prog *prog;		/* a reference */
 };
 
+/* With a reference; NULL where there is none. */
+struct bc_prog *bc_link_prog_get(const struct bc_link *link);
 int bc_link_init(struct bc_link *link, u32 type, const struct bc_link_ops *ops, struct bc_prog *prog);
 /* Publishes and returns a new fd, or a negative errno with the link released. */
 int bc_link_fd(struct bc_link *link);
@@ -315,6 +331,13 @@ typedef int (*bc_cmd_fn)(union bpf_attr *attr, union bpf_attr __user *uattr, u32
 
 bool bc_capable(void);		/* CAP_SYS_ADMIN, or CAP_BPF where the kernel has it, in the initial user namespace */
 bool bc_capable_perfmon(void);	/* CAP_SYS_ADMIN, or CAP_PERFMON */
+
+/* ---- iterators (iter/) ---- */
+
+int bc_iter_attach(const union bpf_attr *attr, struct bc_prog *prog, struct bc_link **link);
+/* Can iterators over these be attached? */
+bool bc_iter_offered(const char *name);
+int bc_iter_init(void);
 
 /* ---- attachment (attach/) ---- */
 

@@ -45,6 +45,12 @@ const struct btf_type *bc_btf_skip_modifiers(const struct bc_btf *btf, u32 *id);
 /* Size in bytes of a type that has one, or -EINVAL. */
 s64 bc_btf_size(const struct bc_btf *btf, u32 id);
 
+/*
+ * The byte at which a member of a struct lies, and its type; -ENOENT. @path may lead on into members that are structs ("refcnt.counter") and
+ * through anonymous ones; bit-fields are not found.
+ */
+s64 bc_btf_member(const struct bc_btf *btf, u32 id, const char *path, u32 *type_id);
+
 /* What the value type of a map holds that the verifier guards. Offsets in bytes, -1 (ENOENT) when absent, other errno when malformed. */
 s32 bc_btf_find_spin_lock(const struct bc_btf *btf, u32 value_type_id);
 s32 bc_btf_find_timer(const struct bc_btf *btf, u32 value_type_id);

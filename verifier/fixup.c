@@ -460,6 +460,8 @@ static void fill_findings(const struct bpf_verifier_env *env, struct bc_verified
 	out->verified_insns = env->insn_processed;
 	out->max_ctx_offset = env->max_ctx_offset;
 	out->max_tp_access = env->max_tp_access;
+	out->max_rdonly_access = env->max_rdonly_access;
+	out->max_rdwr_access = env->max_rdwr_access;
 	out->total_states = env->total_states;
 	out->peak_states = env->peak_states;
 	out->max_states_per_insn = env->max_states_per_insn;

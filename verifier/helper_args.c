@@ -160,6 +160,7 @@ int bc_check_helper_mem(struct bpf_verifier_env *env, u32 regno, s32 size, enum 
 {
 	const struct bpf_reg_state *reg = &bc_cur_regs(env)[regno];
 	u32 base = BC_BASE_TYPE(reg->type);
+	int err;
 
 	if (access == BC_WRITE && (base == PTR_TO_MAP_KEY || (reg->type & MEM_RDONLY))) {
 		bc_log(env, "R%d cannot write into %s\n", regno, bc_type_str(env, reg->type));
@@ -178,7 +179,10 @@ int bc_check_helper_mem(struct bpf_verifier_env *env, u32 regno, s32 size, enum 
 	case PTR_TO_MEM:
 		return bc_check_region(env, regno, reg->off, size, reg->mem_size, zero_ok);
 	case PTR_TO_BUF:
-		return bc_check_buffer(env, reg, reg->type & MEM_RDONLY ? "rdonly" : "rdwr", regno, reg->off, size);
+		err = bc_check_buffer(env, reg, reg->type & MEM_RDONLY ? "rdonly" : "rdwr", regno, reg->off, size);
+		if (!err)
+			bc_note_buffer(env, reg->type, reg->off + size);
+		return err;
 	case PTR_TO_STACK:
 		return bc_check_stack_range(env, regno, reg->off, size, zero_ok, true, meta);
 	default:

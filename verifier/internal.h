@@ -401,6 +401,8 @@ struct bpf_verifier_env {
 	u32 attach_arg_cnt;
 	struct bc_func_model attach_model;	/* of a function */
 	u32 max_tp_access;
+	const struct bc_iter_target *iter;	/* what an iterator walks over */
+	u32 max_rdonly_access, max_rdwr_access;	/* of buffers, the bytes that are reached */
 
 	/* findings for struct bc_verified */
 	bool calls_get_func_ip;
@@ -681,6 +683,15 @@ struct bc_ctx_access {
 bool bc_ctx_access_ok(struct bpf_verifier_env *env, int off, int size, bool write, struct bc_ctx_access *info);
 /* target.c: the same for programs of type TRACING, with messages. */
 bool bc_tracing_ctx_ok(struct bpf_verifier_env *env, int off, int size, bool write, struct bc_ctx_access *info);
+/* iter.c: does the function that the program is for stand for an iterator that is here? -EINVAL. */
+int bc_iter_check_target(struct bpf_verifier_env *env);
+/* Is the pointer at @off of an iterator's context one to plain memory? */
+bool bc_iter_memory_arg(const struct bpf_verifier_env *env, u32 off, struct bc_ctx_access *info);
+/* The same to a struct that comes with more, or less, than its prototype says. */
+enum bc_iter_ptr { BC_ITER_PLAIN, BC_ITER_DONE, BC_ITER_BAD };
+enum bc_iter_ptr bc_iter_pointer_arg(struct bpf_verifier_env *env, u32 off, struct bc_ctx_access *info);
+/* A buffer of register type @type is accessed up to byte @end. */
+void bc_note_buffer(struct bpf_verifier_env *env, u32 type, s32 end);
 /* The same for loads through pointers to sockets. */
 bool bc_ctx_sock_ok(u32 reg_type, int off, int size, struct bc_ctx_access *info);
 /* The prototype of a helper for programs of env's type, or NULL ("unknown func" for Linux: not in that type's table). */

@@ -373,10 +373,13 @@ static int access_mem(struct bpf_verifier_env *env, u32 regno, s32 off, u32 byte
 		bc_log(env, "R%d cannot write into %s\n", regno, bc_type_str(env, reg->type));
 		return -EACCES;
 	}
-	if (BC_BASE_TYPE(reg->type) == PTR_TO_BUF)
+	if (BC_BASE_TYPE(reg->type) == PTR_TO_BUF) {
 		err = bc_check_buffer(env, reg, reg->type & MEM_RDONLY ? "rdonly" : "rdwr", regno, off, bytes);
-	else
+		if (!err)
+			bc_note_buffer(env, reg->type, off + (s32)bytes);
+	} else {
 		err = bc_check_region(env, regno, off, bytes, reg->mem_size, false);
+	}
 	if (!err && access == BC_READ && value_regno >= 0)
 		bc_reg_unknown(&bc_cur_regs(env)[value_regno]);
 	return err;

@@ -57,6 +57,18 @@ static bool is_tracing(u32 prog_type)
 	}
 }
 
+/* A program that sleeps may hold on to what it found in a map for long. */
+static bool sleepers_may_use(u32 map_type)
+{
+	static const u64 types = 1ULL << BPF_MAP_TYPE_HASH | 1ULL << BPF_MAP_TYPE_LRU_HASH | 1ULL << BPF_MAP_TYPE_ARRAY |
+		1ULL << BPF_MAP_TYPE_PERCPU_HASH | 1ULL << BPF_MAP_TYPE_PERCPU_ARRAY | 1ULL << BPF_MAP_TYPE_LRU_PERCPU_HASH |
+		1ULL << BPF_MAP_TYPE_ARRAY_OF_MAPS | 1ULL << BPF_MAP_TYPE_HASH_OF_MAPS | 1ULL << BPF_MAP_TYPE_RINGBUF |
+		1ULL << BPF_MAP_TYPE_USER_RINGBUF | 1ULL << BPF_MAP_TYPE_INODE_STORAGE | 1ULL << BPF_MAP_TYPE_SK_STORAGE |
+		1ULL << BPF_MAP_TYPE_TASK_STORAGE;
+
+	return map_type < 64 && (types & 1ULL << map_type);
+}
+
 static const char *map_refused(const struct bpf_verifier_env *env, const struct bc_map_desc *map)
 {
 	if (map->spin_lock_off >= 0) {
@@ -72,6 +84,8 @@ static const char *map_refused(const struct bpf_verifier_env *env, const struct 
 		return "tracing progs cannot use bpf_timer yet\n";
 	if (map->type == BPF_MAP_TYPE_STRUCT_OPS)
 		return "bpf_struct_ops map cannot be used in prog\n";
+	if ((env->args->prog_flags & BPF_F_SLEEPABLE) && !sleepers_may_use(map->type))
+		return "Sleepable programs can only use array, hash, and ringbuf maps\n";
 	return NULL;
 }
 

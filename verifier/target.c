@@ -119,9 +119,8 @@ static int func_target(struct bpf_verifier_env *env, const struct bc_btf *btf, c
 	err = func_model(env, btf, t);
 	if (err)
 		return err;
-	/* iterators are functions of a kind that no kernel has for us */
 	if (env->expected_attach_type == BPF_TRACE_ITER)
-		return -EINVAL;
+		return bc_iter_check_target(env);
 	if (!env->ops->ksym_addr(env->args->host, name)) {
 		bc_log(env, "The address of function %s cannot be found\n", name);
 		return -ENOENT;
@@ -225,12 +224,14 @@ static bool no_such_arg(struct bpf_verifier_env *env, u32 arg)
 }
 
 /* A pointer's target as the program gets it. */
-static bool pointer_arg(struct bpf_verifier_env *env, const struct btf_type *ptr, u32 arg, struct bc_ctx_access *info)
+static bool pointer_arg(struct bpf_verifier_env *env, const struct btf_type *ptr, u32 arg, u32 off, struct bc_ctx_access *info)
 {
 	const struct bc_btf *btf = env->attach_btf;
 	const struct btf_type *t = bc_btf_type(btf, ptr->type);
 	u32 id = ptr->type, flags = 0;
 
+	if (bc_iter_memory_arg(env, off, info))
+		return true;
 	/* what leads nowhere is a number like any other */
 	if (!id)
 		return true;
@@ -243,6 +244,14 @@ static bool pointer_arg(struct bpf_verifier_env *env, const struct btf_type *ptr
 	t = bc_btf_skip_modifiers(btf, &id);
 	if (t && bt_is(t, KIND_BIT(INT)))
 		return true;
+	switch (bc_iter_pointer_arg(env, off, info)) {
+	case BC_ITER_DONE:
+		return true;
+	case BC_ITER_BAD:
+		return false;
+	case BC_ITER_PLAIN:
+		break;
+	}
 	if (!t || !bt_is(t, KINDS_STRUCT)) {
 		bc_log(env, "func '%s' arg%d type %s is not a struct\n", env->attach_func_name, arg, bc_btf_kind_name(t));
 		return false;
@@ -283,5 +292,5 @@ bool bc_tracing_ctx_ok(struct bpf_verifier_env *env, int off, int size, bool wri
 		       bc_btf_name(btf, t->name_off), bc_btf_kind_name(t));
 		return false;
 	}
-	return pointer_arg(env, t, arg, info);
+	return pointer_arg(env, t, arg, (u32)off, info);
 }

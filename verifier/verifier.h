@@ -166,6 +166,8 @@ struct bc_verifier_ops {
 	u64 (*ksym_addr)(void *host, const char *name);
 	/* Is a tracepoint of that name here, with how many arguments (raw_tp)? -ENOENT. May be NULL. */
 	int (*raw_tp_args)(void *host, const char *name);
+	/* Are there iterators over these (Linux's name: "task_file")? NULL: all that Linux has. */
+	bool (*iter_target)(void *host, const char *name);
 };
 
 /* The attributes of BPF_PROG_LOAD that matter here; pointers are to memory of this side (already copied in). */
@@ -264,6 +266,7 @@ struct bc_verified {
 	u32 attach_arg_cnt;
 	struct bc_func_model attach_model;	/* of a function */
 	u32 max_ctx_offset;		/* bytes of the context that the program reaches */
+	u32 max_rdonly_access, max_rdwr_access;	/* bytes that it reaches of an iterator's key and value */
 	u32 max_tp_access;		/* bytes that it reaches of a writable tracepoint's argument */
 
 	bool calls_get_func_ip;

@@ -141,7 +141,7 @@ int bc_perf_event_attach(struct file *event_file, struct bc_prog *prog, u64 cook
 	if (!event)
 		return -EBADF;
 	if (link) {
-		*link = bc_perf_link_new(event_file, prog);
+		*link = bc_perf_link_new(event_file, prog, cookie);
 		if (IS_ERR(*link))
 			return PTR_ERR(*link);
 	}

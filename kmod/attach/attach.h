@@ -126,7 +126,8 @@ int bc_output_pmu_init(void);
 void bc_output_pmu_exit(void);
 
 /* link_perf.c */
-struct bc_link *bc_perf_link_new(struct file *event_file, struct bc_prog *prog);
+struct bc_link *bc_perf_link_new(struct file *event_file, struct bc_prog *prog, u64 cookie);
+u64 bc_perf_link_cookie(const struct bc_link *link);
 /* From here on its release detaches. */
 void bc_perf_link_attached(struct bc_link *link);
 

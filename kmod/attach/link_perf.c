@@ -7,12 +7,18 @@
 struct perf_link {
 	struct bc_link link;
 	struct file *file;	/* of the event */
+	u64 cookie;
 	bool attached;
 };
 
 static struct perf_link *perf_link_of(struct bc_link *link)
 {
 	return container_of(link, struct perf_link, link);
+}
+
+u64 bc_perf_link_cookie(const struct bc_link *link)
+{
+	return perf_link_of((struct bc_link *)link)->cookie;
 }
 
 static void perf_link_release(struct bc_link *link)
@@ -39,7 +45,7 @@ void bc_perf_link_attached(struct bc_link *link)
 	perf_link_of(link)->attached = true;
 }
 
-struct bc_link *bc_perf_link_new(struct file *event_file, struct bc_prog *prog)
+struct bc_link *bc_perf_link_new(struct file *event_file, struct bc_prog *prog, u64 cookie)
 {
 	struct perf_link *pl = bc_alloc(NULL, sizeof(*pl));
 	int err;
@@ -55,5 +61,6 @@ struct bc_link *bc_perf_link_new(struct file *event_file, struct bc_prog *prog)
 	}
 	get_file(event_file);
 	pl->file = event_file;
+	pl->cookie = cookie;
 	return &pl->link;
 }

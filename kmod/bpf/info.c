@@ -31,11 +31,15 @@ static const u16 full[__BC_OBJ_KINDS] = {
 
 static int fill_link(struct bc_link *link, struct bpf_link_info *info, struct bpf_link_info __user *uinfo)
 {
-	struct bc_prog *prog = READ_ONCE(link->prog);
+	struct bc_prog *prog;
 
 	info->type = link->type;
 	info->id = link->obj.id;
+	/* BPF_LINK_UPDATE may drop it */
+	rcu_read_lock_sched();
+	prog = READ_ONCE(link->prog);
 	info->prog_id = prog ? prog->obj.id : 0;
+	rcu_read_unlock_sched();
 	return link->ops->fill_info ? link->ops->fill_info(link, info, uinfo) : 0;
 }
 

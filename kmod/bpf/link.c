@@ -34,6 +34,18 @@ void bc_link_put(struct bc_link *link)
 	}
 }
 
+struct bc_prog *bc_link_prog_get(const struct bc_link *link)
+{
+	struct bc_prog *prog;
+
+	rcu_read_lock_sched();
+	prog = READ_ONCE(link->prog);
+	if (prog && !bc_object_get_unless_zero(&prog->obj))
+		prog = NULL;
+	rcu_read_unlock_sched();
+	return prog;
+}
+
 struct bc_link *bc_link_get_fd(u32 fd)
 {
 	struct bc_object *obj = bc_object_get_fd(fd, BC_OBJ_LINK);
@@ -65,15 +77,19 @@ void bc_link_show_fdinfo(const struct bc_link *link, struct seq_file *m)
 		[BPF_LINK_TYPE_KPROBE_MULTI] = "kprobe_multi",
 		[BPF_LINK_TYPE_STRUCT_OPS] = "struct_ops",
 	};
-	const struct bc_prog *prog = READ_ONCE(link->prog);
+	const struct bc_prog *prog;
 
 	if (link->type < ARRAY_SIZE(names) && names[link->type])
 		seq_printf(m, "link_type:\t%s\n", names[link->type]);
 	else
 		seq_printf(m, "link_type:\t<%u>\n", link->type);
 	seq_printf(m, "link_id:\t%u\n", link->obj.id);
+	/* BPF_LINK_UPDATE may drop it */
+	rcu_read_lock_sched();
+	prog = READ_ONCE(link->prog);
 	if (prog)
 		bc_prog_show_tag_and_id(prog, m);
+	rcu_read_unlock_sched();
 	if (link->ops->show_fdinfo)
 		link->ops->show_fdinfo(link, m);
 }
@@ -137,6 +153,8 @@ static int link_function(const union bpf_attr *attr, struct bc_prog *prog, struc
 {
 	if (attr->link_create.attach_type != prog->expected_attach_type)
 		return -EINVAL;
+	if (prog->expected_attach_type == BPF_TRACE_ITER)
+		return bc_iter_attach(attr, prog, link);
 	/* another target than at load: for extensions alone */
 	if (prog->expected_attach_type != BPF_TRACE_RAW_TP && (attr->link_create.target_fd || attr->link_create.target_btf_id))
 		return -EINVAL;
@@ -218,17 +236,4 @@ BC_COMMAND(link_detach)
 	err = link->ops->detach ? link->ops->detach(link) : -EOPNOTSUPP;
 	bc_link_put(link);
 	return err;
-}
-
-BC_COMMAND(iter_create)
-{
-	struct bc_link *link;
-
-	if (attr->iter_create.flags)
-		return -EINVAL;
-	link = bc_link_get_fd(attr->iter_create.link_fd);
-	if (IS_ERR(link))
-		return PTR_ERR(link);
-	bc_link_put(link);
-	return -EINVAL;		/* no link of ours is an iterator's */
 }

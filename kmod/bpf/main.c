@@ -37,6 +37,7 @@ static const struct bc_subsystem subsystems[] = {
 	{ "jit", bc_jit_init, NULL },
 	{ "btf", bc_vmlinux_btf_init, bc_vmlinux_btf_exit },
 	{ "syscall events", bc_syscall_events_init, bc_syscall_events_exit },
+	{ "iterators", bc_iter_init, NULL },
 	{ "attach", bc_attach_init, bc_attach_exit },
 	{ "stats", bc_stats_init, bc_stats_exit },
 	{ "device", bc_device_init, bc_device_exit },

@@ -99,6 +99,11 @@ static int host_raw_tp_args(void *host, const char *name)
 	return bc_raw_tp_args(name);
 }
 
+static bool host_iter_target(void *host, const char *name)
+{
+	return bc_iter_offered(name);
+}
+
 static const struct bc_verifier_ops host_ops = {
 	.map_get = host_map_get,
 	.map_put = host_map_put,
@@ -110,6 +115,7 @@ static const struct bc_verifier_ops host_ops = {
 	.btf_put = host_btf_put,
 	.ksym_addr = host_ksym_addr,
 	.raw_tp_args = host_raw_tp_args,
+	.iter_target = host_iter_target,
 };
 
 /* ---- the object ---- */

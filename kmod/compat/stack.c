@@ -158,6 +158,13 @@ static u32 walk_from_here(const struct compat_own_frames *own, unsigned long *en
 
 #ifdef HAVE_STACK_TRACE_SAVE
 
+u32 compat_task_stack(struct task_struct *task, unsigned long *entries, u32 max)
+{
+	u32 cnt = bc_sym.stack_trace_save_tsk ? bc_sym.stack_trace_save_tsk(task, entries, max, 0) : 0;
+
+	return task == current ? drop_own(entries, cnt) : cnt;
+}
+
 u32 compat_kernel_stack(struct pt_regs *regs, const struct compat_own_frames *own, unsigned long *entries, u32 max)
 {
 	u32 cnt;
@@ -172,6 +179,18 @@ u32 compat_kernel_stack(struct pt_regs *regs, const struct compat_own_frames *ow
 }
 
 #else
+
+u32 compat_task_stack(struct task_struct *task, unsigned long *entries, u32 max)
+{
+	struct stack_trace trace = { .entries = entries, .max_entries = max };
+
+	if (!bc_sym.save_stack_trace_tsk)
+		return 0;
+	bc_sym.save_stack_trace_tsk(task, &trace);
+	if (trace.nr_entries && entries[trace.nr_entries - 1] == ULONG_MAX)
+		trace.nr_entries--;
+	return task == current ? drop_own(entries, trace.nr_entries) : trace.nr_entries;
+}
 
 u32 compat_kernel_stack(struct pt_regs *regs, const struct compat_own_frames *own, unsigned long *entries, u32 max)
 {

@@ -17,6 +17,8 @@ struct compat_own_frames {
 
 /* Addresses from the innermost on. @regs: where to start; NULL: whoever called into the module. The number of entries, at most @max. */
 u32 compat_kernel_stack(struct pt_regs *regs, const struct compat_own_frames *own, unsigned long *entries, u32 max);
+/* The same of a task, as far as it is not running elsewhere. */
+u32 compat_task_stack(struct task_struct *task, unsigned long *entries, u32 max);
 /* The same of the current process, by frame pointers; 0 for a kernel thread. @regs: of the event, or NULL. */
 u32 compat_user_stack(struct pt_regs *regs, unsigned long *entries, u32 max);
 

@@ -26,6 +26,11 @@
 	QUIET_FN(int, get_securelevel, (void), "detecting RHEL's securelevel") \
 	QUIET_FN(bool, ns_match, (const struct ns_common *ns, dev_t dev, ino_t ino), "bpf_get_ns_current_pid_tgid") \
 	QUIET_FN(int, perf_event_read_local, (struct perf_event *event, u64 *value, u64 *enabled, u64 *running), "bpf_perf_event_read") \
+	FN(struct pid *, find_ge_pid, (int nr, struct pid_namespace *ns), "iterators over tasks") \
+	QUIET_FN(struct pid *, pidfd_get_pid, (unsigned int fd, unsigned int *flags), "iterators over the tasks of a pidfd") \
+	QUIET_FN(unsigned int, stack_trace_save_tsk, (struct task_struct *task, unsigned long *store, unsigned int size, unsigned int skip), \
+		 "bpf_get_task_stack") \
+	QUIET_FN(void, save_stack_trace_tsk, (struct task_struct *task, struct stack_trace *trace), "bpf_get_task_stack") \
 	QUIET_DATA(seqcount_t, timekeeper_seq, "precise time in probes of the time-keeping code") \
 	QUIET_FN(unsigned int, stack_trace_save_regs, (struct pt_regs *regs, unsigned long *store, unsigned int size, unsigned int skip), \
 		 "stacks of events") \
@@ -37,6 +42,8 @@
 
 struct bpf_ksym;
 struct ns_common;
+struct pid;
+struct pid_namespace;
 struct stack_trace;
 
 #define BC_SYM_FN(ret, name, args, why) ret (*name) args;

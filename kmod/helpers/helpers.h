@@ -74,6 +74,9 @@ BC_HELPER(get_func_arg_cnt);
 BC_HELPER(trace_printk);
 BC_HELPER(trace_vprintk);
 BC_HELPER(snprintf);
+BC_HELPER(seq_printf);
+BC_HELPER(seq_write);
+BC_HELPER(d_path);
 BC_HELPER(strtol);
 BC_HELPER(strtoul);
 BC_HELPER(strncmp);
@@ -96,6 +99,7 @@ BC_HELPER(ringbuf_discard);
 BC_HELPER(ringbuf_query);
 BC_HELPER(get_stackid);
 BC_HELPER(get_stack);
+BC_HELPER(get_task_stack);
 
 BC_HELPER(skb_load_bytes);
 BC_HELPER(skb_load_bytes_relative);

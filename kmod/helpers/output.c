@@ -84,3 +84,19 @@ BC_HELPER(get_stack)
 	barrier();
 	return (s64)ret;
 }
+
+BC_HELPER(get_task_stack)
+{
+	struct bc_run *run = bc_this_run();
+	long ret;
+
+	/* a program may have found NULL where it looked for a task */
+	if (!r1) {
+		memset((void *)r2, 0, (u32)r3);
+		return (s64)-EFAULT;
+	}
+	run->own.helper = __builtin_frame_address(0);
+	ret = bc_get_task_stack((struct task_struct *)r1, (void *)r2, (u32)r3, r4);
+	barrier();
+	return (s64)ret;
+}

@@ -176,6 +176,28 @@ static long array_for_each(struct bc_map *map, bc_callback cb, u64 ctx, u64 flag
 	return i;
 }
 
+static void *array_walk(struct bc_map *map, struct bc_map_pos *pos, void *last)
+{
+	if (last)
+		pos->at++;
+	return pos->at < map->desc.max_entries ? map : NULL;	/* any address: it is the index that says which */
+}
+
+static void array_walk_elem(struct bc_map *map, struct bc_map_pos *pos, void *elem, void *copy, void **key, void **value)
+{
+	struct bc_array *array = array_of(map);
+
+	*key = &pos->at;
+	*value = array->data + (u64)array->stride * pos->at;
+	if (copy) {
+		bc_syscall_enter();
+		bc_map_copy_value(map, copy, *value);
+		bc_syscall_exit();
+		bc_map_init_value(map, copy);
+		*value = copy;
+	}
+}
+
 static u64 array_direct_addr(struct bc_map *map, u32 off)
 {
 	if (map->desc.max_entries != 1 || off >= map->desc.value_size)
@@ -202,6 +224,8 @@ const struct bc_map_ops bc_array_ops = {
 	.update = array_update,
 	.delete = array_delete,
 	.for_each = array_for_each,
+	.walk = array_walk,
+	.walk_elem = array_walk_elem,
 	.sys_next_key = bc_array_next_key,
 	.lookup_batch = bc_generic_lookup_batch,
 	.update_batch = bc_generic_update_batch,
@@ -275,6 +299,13 @@ static int percpu_sys_update(struct bc_map *map, const void *key, const void *va
 	return 0;
 }
 
+static void percpu_walk_elem(struct bc_map *map, struct bc_map_pos *pos, void *elem, void *copy, void **key, void **value)
+{
+	percpu_sys_lookup(map, &pos->at, copy, 0);
+	*key = &pos->at;
+	*value = copy;
+}
+
 size_t bc_pcpu_sys_value_size(const struct bc_map *map)
 {
 	return (size_t)bc_pcpu_stride(map) * num_possible_cpus();
@@ -289,6 +320,8 @@ const struct bc_map_ops bc_percpu_array_ops = {
 	.delete = array_delete,
 	.lookup_percpu = percpu_lookup_percpu,
 	.for_each = array_for_each,
+	.walk = array_walk,
+	.walk_elem = percpu_walk_elem,
 	.sys_lookup = percpu_sys_lookup,
 	.sys_update = percpu_sys_update,
 	.sys_next_key = bc_array_next_key,

@@ -677,6 +677,8 @@ int htab_sys_next_key(struct bc_map *map, const void *key, void *next)
 	.free = htab_free, \
 	.delete = htab_delete, \
 	.for_each = htab_for_each, \
+	.walk = htab_walk, \
+	.walk_elem = htab_walk_elem, \
 	.sys_lookup = htab_sys_lookup, \
 	.sys_update = htab_sys_update, \
 	.sys_lookup_and_delete = htab_sys_lookup_and_delete, \

@@ -169,6 +169,10 @@ static inline void lru_touch(struct htab_elem *e)
 		WRITE_ONCE(e->lru.ref, 1);
 }
 
+/* hashtab_walk.c */
+void *htab_walk(struct bc_map *map, struct bc_map_pos *pos, void *last);
+void htab_walk_elem(struct bc_map *map, struct bc_map_pos *pos, void *elem, void *copy, void **key, void **value);
+
 /* hashtab_batch.c */
 int htab_lookup_batch(struct bc_map *map, const union bpf_attr *attr, union bpf_attr __user *uattr);
 int htab_lookup_and_delete_batch(struct bc_map *map, const union bpf_attr *attr, union bpf_attr __user *uattr);

@@ -175,6 +175,7 @@ int bc_array_next_key(struct bc_map *map, const void *key, void *next);
  */
 long bc_get_stackid(struct bc_map *map, struct pt_regs *regs, u64 flags);
 long bc_get_stack(struct pt_regs *regs, void *buf, u32 size, u64 flags);
+long bc_get_task_stack(struct task_struct *task, void *buf, u32 size, u64 flags);
 
 /* array.c: for generated code; false for maps of other types. */
 bool bc_array_describe(struct bc_map *map, struct bc_jit_array *desc);

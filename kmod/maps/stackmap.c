@@ -191,10 +191,11 @@ long bc_get_stackid(struct bc_map *map, struct pt_regs *regs, u64 flags)
 	return id;
 }
 
-long bc_get_stack(struct pt_regs *regs, void *buf, u32 size, u64 flags)
+/* @task NULL: of the event. Another task's kernel stack may be empty: it runs just now. */
+static long get_stack(struct task_struct *task, struct pt_regs *regs, void *buf, u32 size, u64 flags)
 {
 	bool user = flags & BPF_F_USER_STACK, build_id = flags & BPF_F_USER_BUILD_ID;
-	u32 skip = flags & BPF_F_SKIP_FIELD_MASK, cnt, bytes, frame = build_id ? sizeof(struct bpf_stack_build_id) : 8;
+	u32 skip = flags & BPF_F_SKIP_FIELD_MASK, cnt, depth, bytes, frame = build_id ? sizeof(struct bpf_stack_build_id) : 8;
 	unsigned long *ips = this_cpu_ptr(&frames)->ip;
 	long err = -EINVAL;
 
@@ -204,9 +205,14 @@ long bc_get_stack(struct pt_regs *regs, void *buf, u32 size, u64 flags)
 		goto clear;
 	if (unlikely(size % frame))
 		goto clear;
+	if (task && user && task != current) {
+		err = task->flags & PF_KTHREAD ? -EFAULT : -EOPNOTSUPP;
+		goto clear;
+	}
 	err = -EFAULT;
-	cnt = collect(regs, ips, min_t(u64, (u64)size / frame + skip, MAX_DEPTH), user);
-	if (!cnt || cnt < skip)
+	depth = min_t(u64, (u64)size / frame + skip, MAX_DEPTH);
+	cnt = task && !user ? compat_task_stack(task, ips, depth) : collect(regs, ips, depth, user);
+	if ((!cnt && !task) || cnt < skip)
 		goto clear;
 	cnt = min(cnt - skip, size / frame);
 	put_frames(buf, ips + skip, cnt, build_id);
@@ -216,6 +222,16 @@ long bc_get_stack(struct pt_regs *regs, void *buf, u32 size, u64 flags)
 clear:
 	memset(buf, 0, size);
 	return err;
+}
+
+long bc_get_stack(struct pt_regs *regs, void *buf, u32 size, u64 flags)
+{
+	return get_stack(NULL, regs, buf, size, flags);
+}
+
+long bc_get_task_stack(struct task_struct *task, void *buf, u32 size, u64 flags)
+{
+	return get_stack(task, NULL, buf, size, flags);
 }
 
 /* ---- system calls ---- */

@@ -58,3 +58,6 @@ static inline void probe_bin_attr(struct bin_attribute *a)
 
 #line 1 "HAVE_CHECK_ZEROED_USER"
 static inline int probe_zeroed(void) { return check_zeroed_user((void __user *)0, 1); }
+
+#line 1 "HAVE_MMAP_READ_LOCK"
+static inline int probe_mmap_read_lock(struct mm_struct *mm) { int err = mmap_read_lock_killable(mm); mmap_read_unlock(mm); return err; }

@@ -4,6 +4,7 @@
 from typing import Dict, List, Optional
 
 from bpfcompat.btf.blob import INT, STRUCT, UNION, Blob, Type
+from bpfcompat.btf.iterators import add_iterators
 from bpfcompat.btf.tracepoints import add_tracepoints
 
 KABI = "__UNIQUE_ID_rh_kabi_hide"
@@ -170,6 +171,7 @@ def adapt(blob: Blob, probes: Optional[Dict[str, str]] = None) -> Dict[str, int]
         "virtual": add_virtual(blob),
         "unset": add_unset(blob),
         "tracepoints": add_tracepoints(blob, probes),
+        "iterators": add_iterators(blob),
         "ringbuf": 0,
     }
     if blob.find(STRUCT, RINGBUF) is None:

@@ -154,6 +154,10 @@ class Blob:
         """Appends a pointer, typedef or the like; returns its id."""
         return self._append(TYPE.pack(self.add_string(name) if name else 0, kind << 24, target))
 
+    def add_array(self, element: int, index: int, count: int) -> int:
+        """Appends an array; returns its id."""
+        return self._append(TYPE.pack(0, ARRAY << 24, 0) + struct.pack("<III", element, index, count))
+
     def add_proto(self, result: int, params: Sequence[Tuple[int, int]]) -> int:
         """Appends a prototype; returns its id."""
         data = TYPE.pack(0, FUNC_PROTO << 24 | len(params), result)

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The targets by name.
+ */
+#include "iter.h"
+
+const struct bc_iter_target_ops *bc_iter_target(const char *name)
+{
+	static const struct bc_iter_target_ops *const targets[] = {
+		&bc_iter_task, &bc_iter_task_file, &bc_iter_task_vma, &bc_iter_bpf_map, &bc_iter_bpf_prog, &bc_iter_bpf_link,
+		&bc_iter_bpf_map_elem,
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(targets); i++)
+		if (!strcmp(targets[i]->name, name))
+			return targets[i];
+	return NULL;
+}
+
+bool bc_iter_offered(const char *name)
+{
+	return bc_iter_target(name) != NULL;
+}

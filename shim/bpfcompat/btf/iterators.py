@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""
+Types of iterators, and of the kernel's own BPF objects, for kernels that have none: the function bpf_iter_NAME by whose prototype
+a program is judged, the context struct bpf_iter__NAME, and structs like bpf_map with the fields that clients read. The module
+lays objects out by these when it shows them (kmod/iter/shadows.c), so that the places here are no other's business.
+"""
+
+from typing import Dict, List, Optional, Tuple
+
+from bpfcompat.btf.blob import FUNC, INT, PTR, STRUCT, TYPEDEF, Blob
+
+Fields = Tuple[Tuple[str, str], ...]
+
+# Types: a number ("u32"), a pointer ("file *", "void *"), an array ("char[16]"), or a typedef of the kernel's.
+# What programs of the kernel's own, of bpftool and of its examples read.
+OBJECTS = (
+    ("btf_type", (("name_off", "u32"), ("info", "u32"), ("size", "u32"))),
+    ("btf_header", (("magic", "u16"), ("version", "u8"), ("flags", "u8"), ("hdr_len", "u32"), ("type_off", "u32"), ("type_len", "u32"),
+                    ("str_off", "u32"), ("str_len", "u32"))),
+    ("bpf_func_info", (("insn_off", "u32"), ("type_id", "u32"))),
+    ("btf", (("data", "void *"), ("types", "btf_type * *"), ("strings", "char *"), ("hdr", "btf_header"), ("nr_types", "u32"),
+             ("data_size", "u32"), ("id", "u32"), ("name", "char[60]"), ("kernel_btf", "u8"))),
+    ("bpf_map", (("map_type", "u32"), ("key_size", "u32"), ("value_size", "u32"), ("max_entries", "u32"), ("map_extra", "u64"),
+                 ("map_flags", "u32"), ("id", "u32"), ("btf_key_type_id", "u32"), ("btf_value_type_id", "u32"), ("btf", "btf *"),
+                 ("name", "char[16]"), ("refcnt", "atomic64_t"), ("usercnt", "atomic64_t"))),
+    ("bpf_prog_aux", (("refcnt", "atomic64_t"), ("used_map_cnt", "u32"), ("used_btf_cnt", "u32"), ("attach_btf_id", "u32"),
+                      ("id", "u32"), ("func_cnt", "u32"), ("verified_insns", "u32"), ("load_time", "u64"), ("name", "char[16]"),
+                      ("attach_func_name", "char *"), ("btf", "btf *"), ("func_info", "bpf_func_info *"))),
+    ("bpf_prog", (("len", "u32"), ("jited_len", "u32"), ("tag", "u8[8]"), ("type", "u32"), ("expected_attach_type", "u32"),
+                  ("aux", "bpf_prog_aux *"))),
+    ("bpf_link", (("refcnt", "atomic64_t"), ("id", "u32"), ("type", "u32"), ("prog", "bpf_prog *"))),
+    ("bpf_iter_meta", (("seq", "seq_file *"), ("session_id", "u64"), ("seq_num", "u64"))),
+)  # type: Tuple[Tuple[str, Fields], ...]
+# To each other: what refers to what comes later.
+LATER = {"bpf_prog_aux": (("prog", "bpf_prog *"), ("dst_prog", "bpf_prog *"))}
+
+# The arguments behind the bpf_iter_meta, a word each.
+TARGETS = (
+    ("task", (("task", "task_struct *"),)),
+    ("task_file", (("task", "task_struct *"), ("fd", "u32"), ("file", "file *"))),
+    ("task_vma", (("task", "task_struct *"), ("vma", "vm_area_struct *"))),
+    ("bpf_map", (("map", "bpf_map *"),)),
+    ("bpf_map_elem", (("map", "bpf_map *"), ("key", "void *"), ("value", "void *"))),
+    ("bpf_prog", (("prog", "bpf_prog *"),)),
+    ("bpf_link", (("link", "bpf_link *"),)),
+)  # type: Tuple[Tuple[str, Fields], ...]
+
+NUMBERS = {
+    "u8": ("unsigned char",),
+    "u16": ("short unsigned int", "unsigned short"),
+    "u32": ("unsigned int",),
+    "u64": ("long long unsigned int", "unsigned long long"),
+    "char": ("char",),
+    "int": ("int",),
+}
+
+
+class _Types:
+    """Finds types, and makes the pointers and arrays that are missing."""
+
+    def __init__(self, blob: Blob) -> None:
+        self.blob = blob
+        self.made = {}  # type: Dict[str, int]
+
+    def find(self, text: str) -> int:
+        """The id; KeyError where the kernel lacks what it is made of."""
+        if text not in self.made:
+            self.made[text] = self._find(text)
+        return self.made[text]
+
+    def _find(self, text: str) -> int:
+        if text.endswith("*"):
+            inner = text[:-1].strip()
+            return self.blob.add_reference(PTR, "", 0 if inner == "void" else self.find(inner))
+        if text.endswith("]"):
+            inner, count = text[:-1].split("[")
+            return self.blob.add_array(self.find(inner), self.find("int"), int(count))
+        for name in NUMBERS.get(text, ()):
+            number = self.blob.find(INT, name)
+            if number is not None:
+                return number.id
+        found = self.blob.find(STRUCT, text) or self.blob.find(TYPEDEF, text)
+        if found is None:
+            raise KeyError(text)
+        return found.id
+
+
+def _lay_out(types: _Types, fields: Fields, end: int) -> Tuple[List[Tuple[int, int, int]], int]:
+    """Members at natural places from byte @end on, and where they end."""
+    members = []
+    for name, text in fields:
+        type_id = types.find(text)
+        size = types.blob.size_of(type_id)
+        align = 1 if "[" in text else min(8, max(size & -size, 1))
+        end = (end + align - 1) // align * align
+        members.append((types.blob.add_string(name), type_id, 8 * end))
+        end += size
+    return members, end
+
+
+def _complete(types: _Types, name: str, fields: Fields) -> bool:
+    """A struct with at least these fields: the kernel's own gets what it lacks at its end. False: it had all."""
+    blob = types.blob
+    own = blob.find(STRUCT, name)
+    have = {blob.string(member[0]) for member in own.members} if own else set()
+    lacking = tuple(field for field in fields if field[0] not in have)
+    if own and not lacking:
+        return False
+    members, end = _lay_out(types, lacking, own.value if own else 0)
+    size = (end + 7) // 8 * 8
+    if own is None:
+        types.made[name] = blob.add_struct(STRUCT, name, size, members)
+    else:
+        blob.change(own, own.members + members, size)
+    return True
+
+
+def _context(types: _Types, fields: Fields) -> List[Tuple[int, int, int]]:
+    return [(types.blob.add_string(name), types.find(text), 64 * nr) for nr, (name, text) in enumerate(fields)]
+
+
+def add_iterators(blob: Blob) -> int:
+    """The targets of TARGETS that the kernel's BTF lacks; how many that were."""
+    types, count = _Types(blob), 0
+    if blob.find(FUNC, "bpf_iter_task") is not None or blob.find(STRUCT, "seq_file") is None:
+        return 0
+    try:
+        for name, fields in OBJECTS:
+            _complete(types, name, fields)
+        for name, fields in LATER.items():
+            _complete(types, name, fields)
+    except KeyError:
+        return 0
+    for name, fields in TARGETS:
+        if _add_target(types, name, (("meta", "bpf_iter_meta *"), *fields)):
+            count += 1
+    return count
+
+
+def _add_target(types: _Types, name: str, fields: Fields) -> Optional[int]:
+    blob = types.blob
+    try:
+        params = [(blob.add_string(field), types.find(text)) for field, text in fields]
+        result = types.find("int")
+    except KeyError:
+        return None
+    if blob.find(STRUCT, "bpf_iter__" + name) is None:
+        blob.add_struct(STRUCT, "bpf_iter__" + name, 8 * len(fields), _context(types, fields))
+    return blob.add_reference(FUNC, "bpf_iter_" + name, blob.add_proto(result, params))
