@@ -41,12 +41,16 @@ def case(function):
 
 
 def iterator(target, *body, ret=0, flags=0, **more):
-    code = a.asm(
-        a.mov(R6, R1), a.ldx(8, R7, R6, 0), a.ldx(8, R8, R7, META), *body, "out", a.mov_imm(R0, ret), a.exit_()
-    )
+    code = a.asm(a.mov(R6, R1), a.ldx(8, R7, R6, 0), a.ldx(8, R8, R7, META), *body, "out", a.mov_imm(R0, ret), a.exit_())
     prog = b.Prog(
-        code, TRACING, expected_attach_type=ITER, attach_btf_id=BTF.find(FUNC, "bpf_iter_" + target), log_level=1,
-        log_size=1 << 16, prog_flags=flags, **more
+        code,
+        TRACING,
+        expected_attach_type=ITER,
+        attach_btf_id=BTF.find(FUNC, "bpf_iter_" + target),
+        log_level=1,
+        log_size=1 << 16,
+        prog_flags=flags,
+        **more,
     )
     fd = prog.load()
     assert fd >= 0, prog.log_text()
@@ -283,7 +287,11 @@ def chosen_tasks():
         link = b.check(link_create(prog, choose_task(tid=thread)))
         ret, info, name = link_info(link)
         assert (ret, name, struct.unpack_from("<III", info), struct.unpack_from("<I", info, 24)[0]) == (
-            0, "task", (ITER_LINK, object_id(link), object_id(prog)), 5)
+            0,
+            "task",
+            (ITER_LINK, object_id(link), object_id(prog)),
+            5,
+        )
         assert struct.unpack_from("<I", info, 32)[0] == thread
         assert link_info(link, 3)[0] == -errno.ENOSPC and link_info(link, 3)[2] == "ta" and link_info(link, 0)[0] == 0
         with open("/proc/self/fdinfo/%d" % link) as file:
@@ -322,7 +330,14 @@ def text_by_format():
     body = [
         *[*unless_over(), a.ldx(4, R2, R1, BTF.offset("task_struct", "pid")), a.stx(8, R10, -24, R2)],
         *[a.add_imm(R1, BTF.offset("task_struct", "comm")), a.stx(8, R10, -16, R1), a.st(8, R10, -8, 0xABC)],
-        *[a.mov(R1, R8), a.ld_map_value(R2, text), a.mov_imm(R3, len(fmt)), a.mov(R4, R10), a.add_imm(R4, -24), a.mov_imm(R5, 24)],
+        *[
+            a.mov(R1, R8),
+            a.ld_map_value(R2, text),
+            a.mov_imm(R3, len(fmt)),
+            a.mov(R4, R10),
+            a.add_imm(R4, -24),
+            a.mov_imm(R5, 24),
+        ],
         a.call(SEQ_PRINTF),
     ]
     with open("/proc/self/comm") as file:
@@ -349,7 +364,9 @@ def every_file_of_a_task():
         assert set(seen) >= listed and high in seen, (seen, listed)
         for fd in listed:
             assert os.fstat(fd).st_ino & 0xFFFFFFFF == seen[fd] & 0xFFFFFFFF, fd
-    everybody = numbers(all_of(iterator("task_file", *unless_over(24), *pair([a.ldx(4, R1, R6, 16)], load(8, (4, "task_struct", "tgid"))))))
+    everybody = numbers(
+        all_of(iterator("task_file", *unless_over(24), *pair([a.ldx(4, R1, R6, 16)], load(8, (4, "task_struct", "tgid")))))
+    )
     assert {pid for _, pid in everybody} >= {os.getpid()} and len(everybody) == len(set(everybody))
     os.close(high)
     os.close(prog)
@@ -368,7 +385,12 @@ def threads_share_their_files():
 def paths_of_files():
     fd = os.open("/etc/passwd", os.O_RDONLY)
     path = [*unless_over(24), a.add_imm(R1, BTF.offset("file", "f_path")), a.mov(R2, R10), a.add_imm(R2, -64), a.mov_imm(R3, 64)]
-    body = [*unless_over(24), a.ldx(4, R1, R6, 16), a.jmp_imm("ne", R1, fd, "out"), *[a.st(8, R10, -8 * i, 0) for i in range(1, 9)]]
+    body = [
+        *unless_over(24),
+        a.ldx(4, R1, R6, 16),
+        a.jmp_imm("ne", R1, fd, "out"),
+        *[a.st(8, R10, -8 * i, 0) for i in range(1, 9)],
+    ]
     out = all_of(iterator("task_file", *body, *path, a.call(D_PATH), *write(64)), choose_task(tid=os.getpid()))
     assert out[: out.index(b"\0")] == os.readlink("/proc/self/fd/%d" % fd).encode(), out
     os.close(fd)
@@ -391,7 +413,13 @@ def files_of_bpf_objects():
     def read_kernel(size, owner, *names):
         """Follows r3 to what it holds there, into r3."""
         return [
-            *[a.add_imm(R3, BTF.offset(owner, *names)), a.st(8, R10, -8, 0), a.mov(R1, R10), a.add_imm(R1, -8), a.mov_imm(R2, size)],
+            *[
+                a.add_imm(R3, BTF.offset(owner, *names)),
+                a.st(8, R10, -8, 0),
+                a.mov(R1, R10),
+                a.add_imm(R1, -8),
+                a.mov_imm(R2, size),
+            ],
             *[a.call(PROBE_READ_KERNEL), a.ldx(8, R3, R10, -8)],
         ]
 
@@ -404,10 +432,20 @@ def files_of_bpf_objects():
     for name, (fd, find) in kinds.items():
         address = symbol(name)
         assert address, name
-        f_op = [*unless_over(24), a.ldx(8, R1, R1, BTF.offset("file", "f_op")), a.ld_imm64(R2, address), a.jmp("ne", R1, R2, "out")]
+        f_op = [
+            *unless_over(24),
+            a.ldx(8, R1, R1, BTF.offset("file", "f_op")),
+            a.ld_imm64(R2, address),
+            a.jmp("ne", R1, R2, "out"),
+        ]
         follow = [*unless_over(24), a.ldx(8, R3, R1, BTF.offset("file", "private_data")), *find, a.stx(8, R10, -16, R3)]
         then = [a.ldx(4, R1, R6, 16), a.stx(8, R10, -8, R1), *write(16)]
-        seen = {at: number for number, at in numbers(all_of(iterator("task_file", *unless_over(24), *f_op, *follow, *then), choose_task(pid=os.getpid())))}
+        seen = {
+            at: number
+            for number, at in numbers(
+                all_of(iterator("task_file", *unless_over(24), *f_op, *follow, *then), choose_task(pid=os.getpid()))
+            )
+        }
         assert seen[fd] == object_id(fd), (name, seen, fd)
         assert not {other for other, _ in kinds.values()} - {fd} & set(seen)
     for fd in (map_fd, prog, link, btf):
@@ -462,7 +500,9 @@ def every_program_and_link():
     name = b.buf(b"sched_switch\0")
     link = b.check(b.call(b.RAW_TRACEPOINT_OPEN, struct.pack("<QI", b.addr(name), prog)))
     ids = load(8, (8, "bpf_prog", "aux"), (4, "bpf_prog_aux", "id"))
-    seen = numbers(all_of(iterator("bpf_prog", *unless_over(), *pair(ids, load(8, (8, "bpf_prog", "aux"), (8, "bpf_prog_aux", "name"))))))
+    seen = numbers(
+        all_of(iterator("bpf_prog", *unless_over(), *pair(ids, load(8, (8, "bpf_prog", "aux"), (8, "bpf_prog_aux", "name")))))
+    )
     assert dict(seen)[object_id(prog)] == int.from_bytes(b"seven_l", "little"), seen
     of_prog = load(8, (8, "bpf_link", "prog"), (8, "bpf_prog", "aux"), (4, "bpf_prog_aux", "id"))
     seen = numbers(all_of(iterator("bpf_link", *unless_over(), *pair(load(8, (4, "bpf_link", "id")), of_prog))))
@@ -505,7 +545,9 @@ def values_of_every_cpu():
         for i in range(5):
             b.check(b.update(fd, struct.pack("<I", i), struct.pack("<%dQ" % cpus, *[10 * i + cpu for cpu in range(cpus)])))
         body = pair(KEY, [*unless_over(24), a.ldx(8, R1, R1, 8 * (cpus - 1))])
-        assert sorted(numbers(all_of(iterator("bpf_map_elem", *body), choose_map(fd)))) == [(i, 10 * i + cpus - 1) for i in range(5)], kind
+        assert sorted(numbers(all_of(iterator("bpf_map_elem", *body), choose_map(fd)))) == [
+            (i, 10 * i + cpus - 1) for i in range(5)
+        ], kind
         os.close(fd)
 
 
@@ -664,7 +706,11 @@ def sessions_outlive_links_and_maps():
 @case
 def a_killed_reader():
     fd = map_of(b.HASH, 50)
-    for prog, info in ((elements(), choose_map(fd)), (iterator("task_vma", *unless_over(16), *TASK), b""), (iterator("task_file", *unless_over(24), *TASK), b"")):
+    for prog, info in (
+        (elements(), choose_map(fd)),
+        (iterator("task_vma", *unless_over(16), *TASK), b""),
+        (iterator("task_file", *unless_over(24), *TASK), b""),
+    ):
         session = opened(prog, info)
         child = os.fork()
         if not child:

@@ -12,9 +12,10 @@ _EACH = {STRUCT: 12, UNION: 12, ENUM: 8, FUNC_PROTO: 8, 15: 12, 19: 12}
 class KernelBtf:
     """Ids by kind and name, and offsets of members."""
 
-    def __init__(self, path="/sys/kernel/btf/vmlinux"):
-        with open(path, "rb") as file:
-            data = file.read()
+    def __init__(self, path="/sys/kernel/btf/vmlinux", data=None):
+        if data is None:
+            with open(path, "rb") as file:
+                data = file.read()
         hdr_len, type_off, type_len, str_off, _ = struct.unpack_from("<IIIII", data, 4)
         self.types = data[hdr_len + type_off :][:type_len]
         self.strings = data[hdr_len + str_off :]

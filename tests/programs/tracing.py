@@ -13,10 +13,11 @@ from asm import R0, R1, R2, R3, R4, R6, R10
 from programs.case import COMM, COOKIE, GET_FUNC_IP, PRANDOM, PROBE_READ_KERNEL, UPDATE, Case, ld_map
 from programs.reject import OUT, Item
 
-TRACING, RAW_TP, FENTRY, FEXIT = 26, 23, 24, 25
+TRACING, RAW_TP, FENTRY, FEXIT, ITER, SLEEPABLE = 26, 23, 24, 25, 28, 16
 CURRENT_TASK_BTF, TASK_PT_REGS, FUNC_ARG, FUNC_RET, ARG_CNT = 158, 175, 183, 184, 185
 FUNC, TYPEDEF, PTR = 12, 8, 2
-KINDS = {"entry": FENTRY, "return": FEXIT, "tracepoint": RAW_TP}
+KINDS = {"entry": FENTRY, "return": FEXIT, "tracepoint": RAW_TP, "iterator": ITER}
+SEQ_WRITE, SEQ_PRINTF, D_PATH = 127, 126, 147
 
 
 def target_id(btf: Any, case: Case) -> int:
@@ -144,4 +145,64 @@ def cases(btf: Any) -> list[Case]:
     entry("two sorts of pointers", "EINVAL", "same insn cannot be used with different pointers",
           a.ldx(8, R2, R1, 0), a.ldx(8, R3, R1, 16), a.st(8, R10, -8, 0), a.jmp_imm("eq", R3, 0, "load"), a.mov(R2, R10),
           a.add_imm(R2, -8), "load", a.ldx(8, R4, R2, 0), *OUT)
+    return out + iterators(btf)
+
+
+def iterators(btf: Any) -> list[Case]:
+    """Programs for iterators over files of tasks, and over elements of a map whose sizes are not known yet."""
+    out: list[Case] = []
+
+    def case(name: str, error: str, message: str, *items: Item, target: str = "task_file", **more: Any) -> None:
+        out.append(Case(f"tracing/iterator: {name}", "tracing", a.asm(*items), TRACING, error, message, attach_type=ITER,
+                        target=f"bpf_iter_{target}", **more))  # fmt: skip
+
+    def yes(name: str, *items: Item, **more: Any) -> None:
+        case(name, "", "", *items, **more)
+
+    def elem(name: str, error: str, message: str, *items: Item) -> None:
+        case(name, error, message, *items, *OUT, target="bpf_map_elem")
+
+    flags, inode = btf.offset("file", "f_flags"), btf.offset("file", "f_path", "dentry")
+    seq = [a.ldx(8, R1, R1, 0), a.ldx(8, R1, R1, 0)]
+    text = [a.st(8, R10, -8, 7), a.mov(R2, R10), a.add_imm(R2, -8)]
+    file = [a.ldx(8, R2, R1, 24), a.jmp_imm("eq", R2, 0, "out")]
+    key = [a.ldx(8, R2, R1, 16), a.jmp_imm("eq", R2, 0, "out")]
+    value = [a.ldx(8, R2, R1, 24), a.jmp_imm("eq", R2, 0, "out")]
+
+    yes("writes", *seq, *text, a.mov_imm(R3, 8), a.call(SEQ_WRITE), *OUT)
+    yes("writes nothing", *seq, *text, a.mov_imm(R3, 0), a.call(SEQ_WRITE), *OUT)
+    yes("asks for more time", a.mov_imm(R0, 1), a.exit_())
+    yes("looks at a file", *file, a.ldx(4, R3, R2, flags), a.ldx(8, R3, R2, inode), "out", *OUT)
+    yes("number of the file", a.ldx(4, R3, R1, 16), *OUT)
+    yes("may sleep", *file, "out", *OUT, flags=SLEEPABLE)
+    yes("path of a file", *file, a.mov(R1, R2), a.add_imm(R1, btf.offset("file", "f_path")), *text, a.mov_imm(R3, 8),
+        a.call(D_PATH), "out", *OUT)
+    yes("reads an element", *key, a.ldx(4, R3, R2, 0), *value, a.ldx(8, R3, R2, 4096), "out", *OUT, target="bpf_map_elem")
+    yes("writes to a value", *value, a.st(8, R2, 64, 1), "out", *OUT, target="bpf_map_elem")
+    case("result 2", "EINVAL", "At program exit the register R0 has value (0x2; 0x0) should have been in (0x0; 0x1)",
+         a.mov_imm(R0, 2), a.exit_())
+    case("not tested for NULL", "EACCES", "R2 invalid mem access 'ptr_or_null_'",
+         a.ldx(8, R2, R1, 24), a.ldx(4, R3, R2, flags), *OUT)
+    case("past the arguments", "EACCES", "func 'bpf_iter_task_file' doesn't have 5-th argument", a.ldx(8, R2, R1, 32), *OUT)
+    case("store", "EACCES", "only read is supported", a.ldx(8, R1, R1, 0), a.st(8, R1, 8, 0), *OUT)
+    case("stack instead of its file", "EACCES", "R1 type=fp expected=ptr_",
+         a.mov(R1, R10), *text, a.mov_imm(R3, 8), a.call(SEQ_WRITE), *OUT)
+    case("another struct instead of its file", "EACCES", "R1 is of type bpf_iter_meta but seq_file is expected",
+         a.ldx(8, R1, R1, 0), *text, a.mov_imm(R3, 8), a.call(SEQ_WRITE), *OUT)
+    case("without a licence", "EINVAL", "cannot call GPL-restricted function",
+         *seq, *text, a.mov_imm(R3, 8), a.call(SEQ_WRITE), *OUT, gpl=False)
+    case("arguments of a function", "EINVAL", "unknown func bpf_get_func_arg_cnt#185", a.call(ARG_CNT), *OUT)
+    case("address of a function", "ENOTSUPP", "func bpf_get_func_ip#173 supported only for fentry/fexit/fmod_ret programs",
+         a.call(GET_FUNC_IP), *OUT)
+    case("sleeps with a map for none that do", "EINVAL", "Sleepable programs can only use array, hash, and ringbuf maps",
+         ld_map(R2, "events"), *OUT, flags=SLEEPABLE)
+    out.append(Case("tracing/iterator: over no iterator's function", "tracing", a.asm(*OUT), TRACING, "EINVAL", "",
+                    attach_type=ITER, target="vfs_read"))  # fmt: skip
+    elem("key not tested for NULL", "EACCES", "R2 invalid mem access 'rdonly_buf_or_null'",
+         a.ldx(8, R2, R1, 16), a.ldx(4, R3, R2, 0))
+    elem("write to a key", "EACCES", "R2 cannot write into rdonly_buf", *key, a.st(4, R2, 0, 1), "out")
+    elem("before a key", "EACCES", "R2 invalid rdonly buffer access: off=-4, size=4", *key, a.ldx(4, R3, R2, -4), "out")
+    elem("before a value", "EACCES", "R2 invalid rdwr buffer access: off=-8, size=8", *value, a.st(8, R2, -8, 1), "out")
+    elem("somewhere in a value", "EACCES", "R2 invalid variable buffer offset: off=0, var_off=(0x0; 0x8)",
+         *value, a.ldx(8, R3, R1, 0), a.ldx(8, R3, R3, 8), a.alu64_imm("and", R3, 8), a.add(R2, R3), a.ldx(8, R3, R2, 0), "out")
     return out

@@ -4,15 +4,24 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest"))
+
+from kernel_btf import KernelBtf
+from programs import btf as b
+from verifier_lib import World
+
 from bpfcompat.btf import load as btf_load
 from bpfcompat.btf.adapt import adapt
 from bpfcompat.btf.blob import FUNC_PROTO, HEADER, PTR, STRUCT, TYPEDEF, UNION, Blob, BtfError
+from bpfcompat.btf.iterators import add_iterators
 from bpfcompat.btf.make import inspect, make
 
 OLD_KERNEL = """
@@ -332,3 +341,36 @@ def test_broken_archive(tmp_path: Path) -> None:
     broken.write_bytes(b"\xfd7zXZ\0 nothing")
     with pytest.raises(BtfError):
         btf_load.read(str(broken))
+
+
+def test_iterators_are_described() -> None:
+    """On a kernel without any: functions, contexts, and structs of objects, as libbpf and clients look them up."""
+    btf = b.Btf()
+    number, char = btf.int("unsigned int", 4, 0), btf.int("char", 1)
+    btf.int("int", 4)
+    long = btf.int("long long unsigned int", 8, 0)
+    btf.int("unsigned char", 1, 0)
+    btf.int("short unsigned int", 2, 0)
+    btf.modifier(b.TYPEDEF, btf.struct("", 8, [("counter", long, 0)]), "atomic64_t")
+    for name in ("task_struct", "file", "seq_file"):
+        btf.struct(name, 8, [("a", long, 0)])
+    # of the kernel's own, older: it keeps what it has
+    btf.struct("bpf_prog", 8, [("jited", char, 0), ("len", number, 32)])
+    blob = Blob(btf.blob())
+    assert add_iterators(blob) == 6  # there is no vm_area_struct to go through
+    once = blob.pack()
+    assert add_iterators(blob) == 0 and blob.pack() == once
+    world = KernelBtf(data=once)
+    proto = world.get(world.find(12, "bpf_iter_task_file"))[2]
+    params = [world.get(world.bare(param)) for param in world.params(proto)]
+    assert [kind for kind, *_ in params] == [2, 2, 1, 2]
+    targets = [world.name(target) for kind, _, target, _ in params if kind == 2]
+    assert targets == ["bpf_iter_meta", "task_struct", "file"]
+    assert not world.find(12, "bpf_iter_task_vma")
+    assert [world.offset("bpf_iter__task_file", name) for name in ("meta", "task", "fd", "file")] == [0, 8, 16, 24]
+    assert [world.offset("bpf_iter_meta", name) for name in ("seq", "session_id", "seq_num")] == [0, 8, 16]
+    assert world.offset("bpf_prog", "len") == 4 and world.offset("bpf_prog", "aux") % 8 == 0
+    assert world.offset("bpf_map", "refcnt", "counter") % 8 == 0
+    with World() as verifier:
+        fd, log = verifier.btf(once, kernel=True)
+        assert fd >= 0, log

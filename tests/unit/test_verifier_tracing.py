@@ -50,6 +50,13 @@ def small_kernel() -> bytes:
     btf.func("variadic", btf.proto(number, [("n", number), ("", 0)]))
     btf.func("of_float", btf.proto(number, [("f", btf.add(b.FLOAT, "double", 8))]))
     btf.func("migrate_disable", btf.proto(0, []))
+    meta = btf.ptr(btf.struct("bpf_iter_meta", 24, [("seq", btf.ptr(btf.struct("seq_file", 8, [("buf", chars, 0)])), 0),
+                                                    ("session_id", long, 64), ("seq_num", long, 128)]))  # fmt: skip
+    bpf_map = btf.struct("bpf_map", 8, [("id", number, 0)])
+    shown = [("meta", meta), ("task", btf.ptr(task)), ("fd", number), ("file", btf.ptr(file))]
+    btf.func("bpf_iter_task_file", btf.proto(number, shown))
+    shown = [("meta", meta), ("map", btf.ptr(bpf_map)), ("key", void_ptr), ("value", void_ptr)]
+    btf.func("bpf_iter_bpf_map_elem", btf.proto(number, shown))
     rename = btf.proto(0, [("__data", void_ptr), ("task", btf.ptr(task)), ("comm", chars)])
     btf.modifier(b.TYPEDEF, btf.ptr(rename), "btf_trace_task_rename")
     return btf.blob()

@@ -5,7 +5,7 @@ a program is judged, the context struct bpf_iter__NAME, and structs like bpf_map
 lays objects out by these when it shows them (kmod/iter/shadows.c), so that the places here are no other's business.
 """
 
-from typing import Dict, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from bpfcompat.btf.blob import FUNC, INT, PTR, STRUCT, TYPEDEF, Blob
 
@@ -15,19 +15,80 @@ Fields = Tuple[Tuple[str, str], ...]
 # What programs of the kernel's own, of bpftool and of its examples read.
 OBJECTS = (
     ("btf_type", (("name_off", "u32"), ("info", "u32"), ("size", "u32"))),
-    ("btf_header", (("magic", "u16"), ("version", "u8"), ("flags", "u8"), ("hdr_len", "u32"), ("type_off", "u32"), ("type_len", "u32"),
-                    ("str_off", "u32"), ("str_len", "u32"))),
+    (
+        "btf_header",
+        (
+            ("magic", "u16"),
+            ("version", "u8"),
+            ("flags", "u8"),
+            ("hdr_len", "u32"),
+            ("type_off", "u32"),
+            ("type_len", "u32"),
+            ("str_off", "u32"),
+            ("str_len", "u32"),
+        ),
+    ),
     ("bpf_func_info", (("insn_off", "u32"), ("type_id", "u32"))),
-    ("btf", (("data", "void *"), ("types", "btf_type * *"), ("strings", "char *"), ("hdr", "btf_header"), ("nr_types", "u32"),
-             ("data_size", "u32"), ("id", "u32"), ("name", "char[60]"), ("kernel_btf", "u8"))),
-    ("bpf_map", (("map_type", "u32"), ("key_size", "u32"), ("value_size", "u32"), ("max_entries", "u32"), ("map_extra", "u64"),
-                 ("map_flags", "u32"), ("id", "u32"), ("btf_key_type_id", "u32"), ("btf_value_type_id", "u32"), ("btf", "btf *"),
-                 ("name", "char[16]"), ("refcnt", "atomic64_t"), ("usercnt", "atomic64_t"))),
-    ("bpf_prog_aux", (("refcnt", "atomic64_t"), ("used_map_cnt", "u32"), ("used_btf_cnt", "u32"), ("attach_btf_id", "u32"),
-                      ("id", "u32"), ("func_cnt", "u32"), ("verified_insns", "u32"), ("load_time", "u64"), ("name", "char[16]"),
-                      ("attach_func_name", "char *"), ("btf", "btf *"), ("func_info", "bpf_func_info *"))),
-    ("bpf_prog", (("len", "u32"), ("jited_len", "u32"), ("tag", "u8[8]"), ("type", "u32"), ("expected_attach_type", "u32"),
-                  ("aux", "bpf_prog_aux *"))),
+    (
+        "btf",
+        (
+            ("data", "void *"),
+            ("types", "btf_type * *"),
+            ("strings", "char *"),
+            ("hdr", "btf_header"),
+            ("nr_types", "u32"),
+            ("data_size", "u32"),
+            ("id", "u32"),
+            ("name", "char[60]"),
+            ("kernel_btf", "u8"),
+        ),
+    ),
+    (
+        "bpf_map",
+        (
+            ("map_type", "u32"),
+            ("key_size", "u32"),
+            ("value_size", "u32"),
+            ("max_entries", "u32"),
+            ("map_extra", "u64"),
+            ("map_flags", "u32"),
+            ("id", "u32"),
+            ("btf_key_type_id", "u32"),
+            ("btf_value_type_id", "u32"),
+            ("btf", "btf *"),
+            ("name", "char[16]"),
+            ("refcnt", "atomic64_t"),
+            ("usercnt", "atomic64_t"),
+        ),
+    ),
+    (
+        "bpf_prog_aux",
+        (
+            ("refcnt", "atomic64_t"),
+            ("used_map_cnt", "u32"),
+            ("used_btf_cnt", "u32"),
+            ("attach_btf_id", "u32"),
+            ("id", "u32"),
+            ("func_cnt", "u32"),
+            ("verified_insns", "u32"),
+            ("load_time", "u64"),
+            ("name", "char[16]"),
+            ("attach_func_name", "char *"),
+            ("btf", "btf *"),
+            ("func_info", "bpf_func_info *"),
+        ),
+    ),
+    (
+        "bpf_prog",
+        (
+            ("len", "u32"),
+            ("jited_len", "u32"),
+            ("tag", "u8[8]"),
+            ("type", "u32"),
+            ("expected_attach_type", "u32"),
+            ("aux", "bpf_prog_aux *"),
+        ),
+    ),
     ("bpf_link", (("refcnt", "atomic64_t"), ("id", "u32"), ("type", "u32"), ("prog", "bpf_prog *"))),
     ("bpf_iter_meta", (("seq", "seq_file *"), ("session_id", "u64"), ("seq_num", "u64"))),
 )  # type: Tuple[Tuple[str, Fields], ...]
