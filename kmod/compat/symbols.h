@@ -31,6 +31,7 @@
 	QUIET_FN(unsigned int, stack_trace_save_tsk, (struct task_struct *task, unsigned long *store, unsigned int size, unsigned int skip), \
 		 "bpf_get_task_stack") \
 	QUIET_FN(void, save_stack_trace_tsk, (struct task_struct *task, struct stack_trace *trace), "bpf_get_task_stack") \
+	QUIET_FN(bool, kallsyms_show_value, (const struct cred *cred), "iterators over symbols, for those who must not see addresses") \
 	QUIET_DATA(seqcount_t, timekeeper_seq, "precise time in probes of the time-keeping code") \
 	QUIET_FN(unsigned int, stack_trace_save_regs, (struct pt_regs *regs, unsigned long *store, unsigned int size, unsigned int skip), \
 		 "stacks of events") \
@@ -41,6 +42,7 @@
 	QUIET_DATA(char, __stop_notes, "the kernel's build id")
 
 struct bpf_ksym;
+struct cred;
 struct ns_common;
 struct pid;
 struct pid_namespace;

@@ -49,6 +49,7 @@ struct bc_iter_target_ops {
 	const char *name;
 	bool may_sleep;			/* Linux: BPF_ITER_RESCHED; programs that sleep are taken */
 	u32 cursor_bytes;
+	bool (*available)(void);	/* NULL: always */
 	/* Takes of @info what it needs; NULL: nothing. */
 	int (*attach)(struct bc_prog *prog, const union bpf_iter_link_info *info, struct bc_iter_aim *aim);
 	int (*open)(struct bc_iter_session *s);
@@ -65,10 +66,14 @@ struct bc_iter_target_ops {
 };
 
 extern const struct bc_iter_target_ops bc_iter_task, bc_iter_task_file, bc_iter_task_vma, bc_iter_bpf_map, bc_iter_bpf_prog,
-	bc_iter_bpf_link, bc_iter_bpf_map_elem;
+	bc_iter_bpf_link, bc_iter_bpf_map_elem, bc_iter_ksym;
 
 /* table.c; by Linux's name, NULL when there is none */
 const struct bc_iter_target_ops *bc_iter_target(const char *name);
+
+/* ksym.c, shadows.c: what they look up at load */
+void bc_iter_ksym_init(void);
+void bc_shadows_init(void);
 
 /* session.c: a new fd. */
 int bc_iter_open(struct bc_prog *prog, const struct bc_iter_target_ops *target, const struct bc_iter_aim *aim);

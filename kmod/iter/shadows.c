@@ -29,7 +29,7 @@ struct bc_shadows {
 /* What files of each kind of object have for f_op on Linux; 0: unknown, so nobody asks for it. */
 static unsigned long fops[__BC_OBJ_KINDS];
 
-int bc_iter_init(void)
+void bc_shadows_init(void)
 {
 	static const char *const symbols[__BC_OBJ_KINDS] = {
 		[BC_OBJ_MAP] = "bpf_map_fops", [BC_OBJ_PROG] = "bpf_prog_fops", [BC_OBJ_LINK] = "bpf_link_fops", [BC_OBJ_BTF] = "btf_fops",
@@ -38,7 +38,6 @@ int bc_iter_init(void)
 
 	for (i = 0; i < __BC_OBJ_KINDS; i++)
 		fops[i] = bc_lookup_symbol(symbols[i]);
-	return 0;
 }
 
 /* Where a kernel without bpf(2) has them: clients look them up in /proc/kallsyms. */

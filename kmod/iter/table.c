@@ -8,7 +8,7 @@ const struct bc_iter_target_ops *bc_iter_target(const char *name)
 {
 	static const struct bc_iter_target_ops *const targets[] = {
 		&bc_iter_task, &bc_iter_task_file, &bc_iter_task_vma, &bc_iter_bpf_map, &bc_iter_bpf_prog, &bc_iter_bpf_link,
-		&bc_iter_bpf_map_elem,
+		&bc_iter_bpf_map_elem, &bc_iter_ksym,
 	};
 	u32 i;
 
@@ -20,5 +20,14 @@ const struct bc_iter_target_ops *bc_iter_target(const char *name)
 
 bool bc_iter_offered(const char *name)
 {
-	return bc_iter_target(name) != NULL;
+	const struct bc_iter_target_ops *target = bc_iter_target(name);
+
+	return target && (!target->available || target->available());
+}
+
+int bc_iter_init(void)
+{
+	bc_shadows_init();
+	bc_iter_ksym_init();
+	return 0;
 }

@@ -511,6 +511,22 @@ def every_program_and_link():
     os.close(prog)
 
 
+@case
+def every_symbol():
+    """As /proc/kallsyms has them; modules may come first or last there, and programs among them come and go."""
+    body = pair(
+        load(8, (8, "kallsym_iter", "value")),
+        [*unless_over(), a.add_imm(R1, BTF.offset("kallsym_iter", "name")), a.ldx(8, R1, R1, 0)],
+    )
+    seen = {(value, name.to_bytes(8, "little")) for value, name in numbers(all_of(iterator("ksym", *body)))}
+    with open("/proc/kallsyms") as file:
+        rows = [line.split() for line in file]
+    wanted = {(int(row[0], 16), (row[2].encode() + bytes(8))[:8]) for row in rows if len(row) == 3}
+    # what stands behind a shorter name is of a longer one before it
+    seen = {(value, name.split(b"\0")[0].ljust(8, b"\0")) for value, name in seen}
+    assert len(wanted - seen) == 0, (len(wanted - seen), list(wanted - seen)[:5])
+
+
 # ---- elements ----
 
 KEY = [*unless_over(16), a.ldx(4, R1, R1, 0)]

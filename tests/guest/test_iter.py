@@ -18,4 +18,4 @@ def test_iterators(guest: Guest) -> None:
     wrong = {name: what for name, what in answers.items() if what != "ok"}
     told = "\n".join(f"{name}:\n{what}" for name, what in wrong.items())
     assert not wrong, f"{len(wrong)} of {len(answers)}:\n{told}\n{result.stderr}"
-    assert len(answers) >= 28
+    assert len(answers) >= 29

@@ -104,6 +104,7 @@ TARGETS = (
     ("bpf_map_elem", (("map", "bpf_map *"), ("key", "void *"), ("value", "void *"))),
     ("bpf_prog", (("prog", "bpf_prog *"),)),
     ("bpf_link", (("link", "bpf_link *"),)),
+    ("ksym", (("ksym", "kallsym_iter *"),)),
 )  # type: Tuple[Tuple[str, Fields], ...]
 
 NUMBERS = {
