@@ -161,7 +161,7 @@ REASONS = [
     (r"unsupported arg type 23|cannot use bpf_timer", "timers are not offered"),
     (r"failed to find kernel BTF type ID|not found in kernel BTF", "the kernel's BTF lacks what it names"),
     (r"kernel BTF|vmlinux BTF", "the kernel's BTF lacks what it names"),
-    (r"R3 type=sock expected", "maps of sockets are not offered"),
+    (r"R3 type=(?:sock|ptr_) expected", "maps of sockets are not offered"),
 ]
 
 
