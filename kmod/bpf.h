@@ -180,7 +180,9 @@ struct bc_prog_stats {		/* per CPU */
 struct bc_prog {
 	struct bc_exec_prog exec;	/* what runs; points into v */
 	u64 (*entry)(const void *ctx, void *stack);	/* generated code, or the interpreter: bc_run_prepare() */
-	u32 stack_needed, page_needed;	/* bytes of kernel stack, and of its page if that is to do without a look at the rest */
+	u32 stack_needed;		/* bytes of kernel stack */
+	u32 page_needed;		/* of its page, if that is to do without a look at the rest; UINT_MAX: with care, come what may */
+	struct list_head runnable;	/* all that bc_run_prepare() has seen */
 	struct bc_object obj;
 	struct bc_verified v;
 	u32 type;
@@ -211,13 +213,16 @@ void bc_prog_put(struct bc_prog *prog);
 struct bc_run {
 	const struct bc_prog *prog;
 	void *ctx;			/* as given to the program */
-	struct pt_regs *regs;		/* of the event, where there is any */
+	struct pt_regs *regs;		/* of the event, where there is any; bc_run_regs() knows those of trace records */
 	u64 cookie;			/* bpf_get_attach_cookie */
-	u64 func_ip;			/* bpf_get_func_ip */
+	u64 func_ip;			/* bpf_get_func_ip; not of trace records */
 	struct perf_event *event;	/* perf_event programs */
 	void *event_data;		/* struct perf_sample_data * of a perf_event program */
 	struct seq_file *seq;		/* what an iterator writes to; NULL in all other programs */
 	struct compat_own_frames own;	/* where the stack leaves what programs run in */
+	/* What stays from run to run. */
+	void *stack;			/* that of programs on this CPU */
+	u64 runs;
 };
 
 /*
@@ -255,10 +260,36 @@ static inline struct bc_run *bc_this_run(void)
 {
 	return __this_cpu_read(bc_run_memory);
 }
-/* After code was generated: how @prog is run. */
+/* After code was generated: how @prog is run. Before it is freed: no longer. */
 void bc_run_prepare(struct bc_prog *prog);
+void bc_run_forget(struct bc_prog *prog);
 /* Runs @prog on @ctx inside the guard; fills prog, ctx of bc_this_run(), counts statistics when enabled. */
 u32 bc_prog_run(struct bc_prog *prog, void *ctx);
+u32 bc_prog_run_with_care(struct bc_prog *prog, void *ctx);
+
+/* The same without a call, for events: they pay for each instruction. @run: bc_this_run(). */
+static __always_inline u32 bc_prog_run_here(struct bc_prog *prog, struct bc_run *run, void *ctx)
+{
+	unsigned long here = (unsigned long)__builtin_frame_address(0);
+	u32 ret;
+
+	/* All kernel stacks are whole pages: what is left of this one is left. */
+	if (unlikely((here & (PAGE_SIZE - 1)) < prog->page_needed))
+		return bc_prog_run_with_care(prog, ctx);
+	run->prog = prog;
+	run->ctx = ctx;
+	run->own.frame = (void *)here;	/* there for as long as the program runs */
+	run->runs++;
+	ret = prog->entry(ctx, run->stack);
+	barrier();	/* no tail call, or the frame would go before */
+	return ret;
+}
+
+/* Registers of the event that the running program is called for, NULL without any. A trace record begins with their address. */
+static inline struct pt_regs *bc_run_regs(const struct bc_run *run)
+{
+	return run->prog->type == BPF_PROG_TYPE_TRACEPOINT ? *(struct pt_regs *const *)run->ctx : run->regs;
+}
 /* Calls a program's callback from a helper (bpf_loop, for_each). */
 u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
 /* Runs a callback of @prog by itself, inside the guard. */
@@ -269,6 +300,7 @@ void bc_prog_count_miss(struct bc_prog *prog);
 struct bc_hook_entry { struct bc_prog *prog; u64 cookie; };
 struct bc_hook {
 	struct rcu_head rcu;
+	struct bc_prog *only;	/* where there is but one */
 	u32 cnt;
 	struct bc_hook_entry e[];
 };

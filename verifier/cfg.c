@@ -170,16 +170,25 @@ static u32 edges_of_call(struct bpf_verifier_env *env, u32 idx, struct edge *e)
 	return 2;
 }
 
+static bool is_branching(const struct bpf_insn *insn)
+{
+	return BPF_CLASS(insn->code) == BPF_JMP || BPF_CLASS(insn->code) == BPF_JMP32 || is_ldimm64(insn);
+}
+
 /* Where control goes from an instruction: none, one or two ways; or an error. */
 static int edges_of(struct bpf_verifier_env *env, u32 idx, struct edge *e)
 {
 	const struct bpf_insn *insn = &env->insns[idx];
 
 	memset(e, 0, 2 * sizeof(*e));
+	if (!is_branching(insn)) {
+		e[0].to = (s64)idx + 1;
+		return 1;
+	}
 	if (is_ldimm64(insn) && insn->src_reg == BPF_PSEUDO_FUNC)
 		return edges_of_call(env, idx, e);
-	if (BPF_CLASS(insn->code) != BPF_JMP && BPF_CLASS(insn->code) != BPF_JMP32) {
-		e[0].to = (s64)idx + (is_ldimm64(insn) ? 2 : 1);
+	if (is_ldimm64(insn)) {
+		e[0].to = (s64)idx + 2;
 		return 1;
 	}
 	switch (BPF_OP(insn->code)) {
@@ -228,7 +237,7 @@ static int follow(struct bpf_verifier_env *env, u32 from, const struct edge *e)
 static int visit_all(struct bpf_verifier_env *env, u32 *path)
 {
 	struct edge e[2];
-	u32 depth = 1;
+	u32 depth = 1, steps = 0;
 	int cnt, i, err = 0;
 
 	env->aux[0].cfg_state = CFG_ON_PATH;
@@ -236,6 +245,12 @@ static int visit_all(struct bpf_verifier_env *env, u32 *path)
 	while (depth) {
 		u32 idx = path[depth - 1];
 
+		/* most only lead on: back from there, they are done */
+		if (env->aux[idx].cfg_edges && !is_branching(&env->insns[idx])) {
+			env->aux[idx].cfg_state = CFG_DONE;
+			depth--;
+			continue;
+		}
 		cnt = edges_of(env, idx, e);
 		if (cnt < 0)
 			return cnt;
@@ -254,7 +269,7 @@ static int visit_all(struct bpf_verifier_env *env, u32 *path)
 			env->aux[idx].cfg_state = CFG_DONE;
 			depth--;
 		}
-		err = port_poll();
+		err = ++steps % 64 ? 0 : port_poll();
 		if (err)
 			return err;
 	}

@@ -14,6 +14,7 @@ struct fixup {
 	u32 *new_idx;		/* by old index, and [cnt]: how many kept ones stand before it */
 	u32 new_subprog[BC_MAX_SUBPROGS];	/* by old number */
 	u32 subprog_cnt;
+	bool has_goto, has_more;	/* some instruction becomes several */
 };
 
 static bool is_ld_imm64(const struct bpf_insn *insn)
@@ -58,11 +59,12 @@ static void decide_branches(struct fixup *fx)
 	u32 i;
 
 	for (i = 0; i < fx->cnt; i++) {
-		if (!aux[i].seen || !is_cond_jump(&insns[i])) {
-			if (is_ld_imm64(&insns[i]))
-				i++;
+		if (!is_cond_jump(&insns[i])) {
+			i += is_ld_imm64(&insns[i]);
 			continue;
 		}
+		if (!aux[i].seen)
+			continue;
 		if (!aux[i + 1].seen) {
 			insns[i].code = BPF_JMP | BPF_JA;
 		} else if (!aux[i + 1 + insns[i].off].seen) {
@@ -83,15 +85,21 @@ static void mark_kept(struct fixup *fx)
 	u32 i;
 
 	for (i = 0; i < fx->cnt; i++) {
+		const struct bpf_insn *insn = &env->insns[i];
+
 		fx->keep[i] = env->aux[i].seen;
-		if (is_ld_imm64(&env->insns[i])) {
+		if (is_ld_imm64(insn)) {
 			fx->keep[i + 1] = fx->keep[i];
 			i++;
-		}
-		if (env->aux[i].loop == BC_LOOP_INLINE)
+		} else if (insn->code == (BPF_JMP | BPF_CALL) && env->aux[i].loop == BC_LOOP_INLINE) {
 			fx->keep[i] = BC_LOOP_INSNS;
-		else if (fx->keep[i] && sets_callback(&env->insns[i]))
+			fx->has_more = true;
+		} else if (insn->code == (BPF_JMP | BPF_CALL) && fx->keep[i] && sets_callback(insn)) {
 			fx->keep[i] = 3;
+			fx->has_more = true;
+		} else {
+			fx->has_goto |= insn->code == (BPF_JMP | BPF_JA) || insn->code == (BPF_JMP32 | BPF_JA);
+		}
 	}
 }
 
@@ -113,7 +121,7 @@ static bool jumps_too_far(const struct fixup *fx)
 	s32 dist;
 	u32 i;
 
-	for (i = 0; i < fx->cnt; i++) {
+	for (i = 0; i < fx->cnt && fx->has_more; i++) {
 		if (is_ld_imm64(&insns[i])) {
 			i++;
 			continue;
@@ -148,7 +156,7 @@ static int keep_in_reach(struct fixup *fx)
 static void drop_empty_gotos(struct fixup *fx)
 {
 	const struct bpf_insn *insns = fx->env->insns;
-	bool again = true;
+	bool again = fx->has_goto;
 	int round;
 	s32 dist;
 	u32 i;
@@ -315,6 +323,8 @@ static void fix_insn(const struct fixup *fx, u32 old, struct bpf_insn *insn, str
 	aux->orig_insn = old;
 	aux->probe_mem = from->probe_mem;
 	aux->zext = from->zext;
+	if (BPF_CLASS(insn->code) == BPF_ALU || BPF_CLASS(insn->code) == BPF_ALU64)
+		return;
 	if (is_ld_imm64(insn)) {
 		fix_ld_imm64(fx, old, insn, aux);
 	} else if (is_cond_jump(insn) || insn->code == (BPF_JMP | BPF_JA)) {
@@ -349,17 +359,18 @@ static int move_insns(const struct fixup *fx, struct bc_verified *out)
 		return -ENOMEM;
 	out->insn_cnt = fx->new_cnt;
 	for (i = 0; i < fx->cnt; i++) {
+		const struct bpf_insn *insn = &fx->env->insns[i];
+		u32 at = fx->new_idx[i];
+
 		if (fx->keep[i])
-			out->insns[fx->new_idx[i]] = fx->env->insns[i];
-	}
-	for (i = 0; i < fx->cnt; i++) {
-		if (fx->keep[i])
-			fix_insn(fx, i, &out->insns[fx->new_idx[i]], &out->aux[fx->new_idx[i]]);
-		if (is_ld_imm64(&fx->env->insns[i])) {
-			i++;
-			if (fx->keep[i])
-				out->aux[fx->new_idx[i]].orig_insn = i;
+			out->insns[at] = *insn;
+		if (is_ld_imm64(insn) && fx->keep[i]) {
+			out->insns[at + 1] = insn[1];
+			out->aux[at + 1].orig_insn = i + 1;
 		}
+		if (fx->keep[i])
+			fix_insn(fx, i, &out->insns[at], &out->aux[at]);
+		i += is_ld_imm64(insn);
 	}
 	return 0;
 }
@@ -368,7 +379,7 @@ static bool has_loop_inline(const struct fixup *fx, u32 sub)
 {
 	u32 i;
 
-	for (i = fx->env->subprogs[sub].start; i < fx->env->subprogs[sub + 1].start; i++)
+	for (i = fx->env->subprogs[sub].start; fx->has_more && i < fx->env->subprogs[sub + 1].start; i++)
 		if (fx->keep[i] > 1 && fx->env->aux[i].loop == BC_LOOP_INLINE)
 			return true;
 	return false;

@@ -26,9 +26,9 @@ u32 bc_hook_run_all(struct bc_hook *hook, void *ctx, struct pt_regs *regs, u64 f
  * Runs all programs of a hook: the conjunction of what they return, 0 when this CPU is inside already. Any context with preemption off.
  * In line, and without a loop for the one program that most hooks have, since events pay for each instruction here.
  */
-static __always_inline u32 bc_hook_run(struct bc_hook **slot, void *ctx, struct pt_regs *regs, u64 func_ip)
+static __always_inline u32 bc_hook_run_for(struct bc_hook **slot, void *ctx, struct pt_regs *regs, u64 func_ip, bool record)
 {
-	struct bc_prog *prog = NULL;
+	struct bc_prog *only;
 	struct bc_hook *hook;
 	struct bc_run *run;
 	u32 ret;
@@ -36,19 +36,30 @@ static __always_inline u32 bc_hook_run(struct bc_hook **slot, void *ctx, struct 
 	if (!bc_run_begin_atomic())
 		return bc_hook_missed(slot);
 	hook = smp_load_acquire(slot);
-	if (likely(hook && hook->cnt == 1))
-		prog = READ_ONCE(hook->e[0].prog);
-	if (likely(prog)) {
+	if (likely(hook) && likely((only = READ_ONCE(hook->only)))) {
 		run = bc_this_run();
-		run->regs = regs;
-		run->func_ip = func_ip;
+		if (!record) {
+			run->regs = regs;
+			run->func_ip = func_ip;
+		}
 		run->cookie = hook->e[0].cookie;
-		ret = bc_prog_run(prog, ctx) & 1;
+		ret = bc_prog_run_here(only, run, ctx);
 	} else {
 		ret = bc_hook_run_all(hook, ctx, regs, func_ip);
 	}
 	bc_run_end_atomic();
-	return ret;
+	return record ? ret : ret & 1;	/* a kernel that calls us at a record takes the lowest bit itself */
+}
+
+static __always_inline u32 bc_hook_run(struct bc_hook **slot, void *ctx, struct pt_regs *regs, u64 func_ip)
+{
+	return bc_hook_run_for(slot, ctx, regs, func_ip, false);
+}
+
+/* Programs of type TRACEPOINT, which find registers in their record (bc_run_regs()). */
+static __always_inline u32 bc_hook_run_on_record(struct bc_hook **slot, void *record)
+{
+	return bc_hook_run_for(slot, record, NULL, 0, true);
 }
 
 /* ---- a program at a perf event (attach.c) ---- */

@@ -136,7 +136,7 @@ static __always_inline long event_output(struct bc_map *map, u64 flags, const vo
 		return -EINVAL;
 	if (event->oncpu != cpu)
 		return -EOPNOTSUPP;
-	regs = bc_this_run()->regs;
+	regs = bc_run_regs(bc_this_run());
 	if (!regs)
 		regs = bc_caller_regs();
 	return output(event, regs, data, size);

@@ -35,6 +35,8 @@ int bc_hook_add(struct bc_hook **slot, struct bc_prog *prog, u64 cookie)
 			new->e[new->cnt++] = old->e[i];
 	new->e[new->cnt].prog = prog;
 	new->e[new->cnt++].cookie = cookie;
+	if (new->cnt == 1)
+		new->only = prog;
 	smp_store_release(slot, new);
 	free_hook(old);
 	return 0;
@@ -49,8 +51,10 @@ bool bc_hook_remove(struct bc_hook **slot, struct bc_prog *prog)
 	if (!hook)
 		return true;
 	for (i = 0; i < hook->cnt; i++) {
-		if (hook->e[i].prog == prog)
+		if (hook->e[i].prog == prog) {
+			WRITE_ONCE(hook->only, NULL);
 			WRITE_ONCE(hook->e[i].prog, NULL);
+		}
 		live += hook->e[i].prog != NULL;
 	}
 	if (live)

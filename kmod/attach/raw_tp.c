@@ -25,8 +25,8 @@ static struct tracepoint *find_tracepoint(const char *name)
 struct raw_args {
 	u32 count;
 	u64 mask[MAX_ARGS];	/* bits of each: the rest of a register that holds a smaller argument is garbage */
-	bool masked;		/* some of them have less than all bits */
 	const struct compat_raw_tp_args *form;	/* in which the program gets them; NULL: as they are */
+	bool as_passed;		/* neither */
 };
 
 struct raw_tp_link {
@@ -109,7 +109,7 @@ static void find_args(struct raw_args *args, const struct tracepoint *tp, const 
 	/* the typedef tells of the form that programs get (shim/bpfcompat/btf/tracepoints.py) */
 	proto = btf ? find_proto(btf, name, !args->form) : NULL;
 	memset(args->mask, 0xff, sizeof(args->mask));
-	args->masked = false;
+	args->as_passed = !args->form;
 	args->count = min_t(u32, untyped_count(tp), MAX_ARGS);
 	if (!proto || !BTF_INFO_VLEN(proto->info) || BTF_INFO_VLEN(proto->info) > MAX_ARGS + 1)
 		return;
@@ -119,7 +119,7 @@ static void find_args(struct raw_args *args, const struct tracepoint *tp, const 
 		size = bc_btf_size(btf, param[i].type);
 		if (size > 0 && size < 8) {
 			args->mask[i] = (1ULL << size * 8) - 1;
-			args->masked = true;
+			args->as_passed = false;
 		}
 	}
 }
@@ -142,21 +142,29 @@ int bc_raw_tp_args(const char *name)
 
 /* ---- probes: one for each number of arguments, since only so many were passed ---- */
 
-static __always_inline void run(struct raw_tp_link *rl, u64 *args, u32 count)
+static noinline void adapt(const struct raw_args *how, u64 *args, u32 count)
 {
 	u32 i;
+
+	for (i = 0; i < count; i++)
+		args[i] &= how->mask[i];
+	if (how->form)
+		how->form->translate(args);
+}
+
+static __always_inline void run(struct raw_tp_link *rl, u64 *args, u32 count)
+{
+	struct bc_run *this_run;
 
 	if (!bc_run_begin_atomic()) {
 		bc_prog_count_miss(rl->link.prog);
 		return;
 	}
-	if (rl->args.masked)
-		for (i = 0; i < count; i++)
-			args[i] &= rl->args.mask[i];
-	if (unlikely(rl->args.form))
-		rl->args.form->translate(args);
-	bc_this_run()->regs = NULL;	/* made by what asks for them */
-	bc_prog_run(rl->link.prog, args);
+	if (unlikely(!rl->args.as_passed))
+		adapt(&rl->args, args, count);
+	this_run = bc_this_run();
+	this_run->regs = NULL;	/* made by what asks for them */
+	bc_prog_run_here(rl->link.prog, this_run, args);
 	bc_run_end_atomic();
 }
 

@@ -49,7 +49,7 @@ static u32 run_on_record(struct bc_tp_hook *hook, u64 *record, struct pt_regs *r
 	/* Programs read the number as 8 bytes; the record holds 4 and a hole. */
 	if (hook->kind == BC_TRACE_SYSCALL)
 		((u32 *)record)[3] = 0;
-	ret = bc_hook_run(&hook->progs, record, regs, 0);
+	ret = bc_hook_run_on_record(&hook->progs, record) & 1;
 	record[0] = head;
 	return ret;
 }
@@ -123,13 +123,13 @@ static void on_record(struct perf_event *event, struct perf_sample_data *data, s
 
 static unsigned int on_tracepoint(const void *record, const struct bpf_insn *insns)
 {
-	return bc_hook_run(compat_event_prog_data(insns), (void *)record, *(struct pt_regs *const *)record, 0);
+	return bc_hook_run_on_record(compat_event_prog_data(insns), (void *)record);
 }
 
 static unsigned int on_syscall(const void *record, const struct bpf_insn *insns)
 {
 	((u32 *)record)[3] = 0;
-	return on_tracepoint(record, insns);
+	return bc_hook_run_on_record(compat_event_prog_data(insns), (void *)record);
 }
 
 static struct compat_event_prog *let_kernel_call(struct bc_tp_hook *hook, const struct perf_event *event)

@@ -128,6 +128,7 @@ static void prog_free(struct bc_object *obj)
 	for (i = 0; i < prog->bound_map_cnt; i++)
 		bc_map_put(prog->bound_maps[i]);
 	bc_free(obj, prog->bound_maps, prog->bound_map_cnt * sizeof(*prog->bound_maps));
+	bc_run_forget(prog);
 	bc_jit_free(prog);
 	bc_verified_free(&prog->v, &host_ops, NULL);
 	if (prog->btf)

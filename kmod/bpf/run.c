@@ -16,7 +16,7 @@
 /* All that one CPU needs to run a program. */
 struct cpu_state {
 	struct bc_run run;
-	u64 runs, misses;
+	u64 misses;
 	unsigned long irq_stack_end;
 	struct bc_exec_area area;
 };
@@ -30,8 +30,13 @@ static inline struct cpu_state *this_state(void)
 	return container_of(bc_this_run(), struct cpu_state, run);
 }
 
-/* Who wants statistics. No jump label: vanilla 3.10 writes those in place, and NMIs run programs. */
-static atomic_t stats_users = ATOMIC_INIT(0);
+/*
+ * Who wants statistics. While anybody does, all programs run with care, so that they cost nothing else where they are off. No jump
+ * label: vanilla 3.10 writes those in place, and NMIs run programs.
+ */
+static u32 stats_users;
+static LIST_HEAD(runnable);
+static DEFINE_SPINLOCK(runnable_lock);	/* guards both, and each program's page_needed */
 
 bool bc_run_begin(void)
 {
@@ -82,12 +87,44 @@ static u64 interpret(const void *ctx, void *stack)
 	return bc_interp_run(&exec_env, &cs->area, &cs->run.prog->exec, ctx);
 }
 
+static void set_page_needed(struct bc_prog *prog)
+{
+	u32 needed = prog->stack_needed + COMPAT_STACK_END_BYTES;	/* in the last page there is more than stack */
+
+	if (prog->exec.has_tail_call)
+		needed = PAGE_SIZE;	/* whether one still has room is found with the exact number */
+	WRITE_ONCE(prog->page_needed, stats_users ? UINT_MAX : needed);
+}
+
 void bc_run_prepare(struct bc_prog *prog)
 {
 	prog->entry = prog->exec.jit_entry ? prog->exec.jit_entry : interpret;
 	prog->stack_needed = STACK_NEEDED + prog->exec.frames_bytes;
-	/* Whether a tail call still has room is found with the exact number. In the last page there is more than stack. */
-	prog->page_needed = prog->exec.has_tail_call ? PAGE_SIZE : prog->stack_needed + COMPAT_STACK_END_BYTES;
+	spin_lock_bh(&runnable_lock);
+	list_add(&prog->runnable, &runnable);
+	set_page_needed(prog);
+	spin_unlock_bh(&runnable_lock);
+}
+
+void bc_run_forget(struct bc_prog *prog)
+{
+	/* one that failed to load was never prepared */
+	if (!prog->entry)
+		return;
+	spin_lock_bh(&runnable_lock);
+	list_del(&prog->runnable);
+	spin_unlock_bh(&runnable_lock);
+}
+
+static void want_stats(int more)
+{
+	struct bc_prog *prog;
+
+	spin_lock_bh(&runnable_lock);
+	stats_users += more;
+	list_for_each_entry(prog, &runnable, runnable)
+		set_page_needed(prog);
+	spin_unlock_bh(&runnable_lock);
 }
 
 /* @here: the frame that is there for as long as the program runs. */
@@ -98,14 +135,14 @@ static __always_inline u32 enter(struct bc_prog *prog, struct cpu_state *cs, voi
 	cs->run.prog = prog;
 	cs->run.ctx = ctx;
 	cs->run.own.frame = (void *)here;
-	cs->runs++;
+	cs->run.runs++;
 	ret = prog->entry(ctx, cs->area.stack);
 	barrier();	/* no tail call, or the frame would go before */
 	return ret;
 }
 
 /* With what few need: the exact size of the stack, the room for tail calls, statistics. */
-static noinline u32 run_with_care(struct bc_prog *prog, void *ctx)
+u32 bc_prog_run_with_care(struct bc_prog *prog, void *ctx)
 {
 	unsigned long here = (unsigned long)__builtin_frame_address(0);
 	struct cpu_state *cs = this_state();
@@ -121,7 +158,7 @@ static noinline u32 run_with_care(struct bc_prog *prog, void *ctx)
 	/* What is asked for above is left for the program behind any tail call. */
 	if (prog->exec.has_tail_call)
 		__this_cpu_write(bc_jit_cpu.stack_limit, here - left + prog->stack_needed);
-	if (likely(!atomic_read(&stats_users)))
+	if (likely(!READ_ONCE(stats_users)))
 		return enter(prog, cs, ctx, here);
 	start = compat_clock_mono();
 	ret = enter(prog, cs, ctx, here);
@@ -131,15 +168,9 @@ static noinline u32 run_with_care(struct bc_prog *prog, void *ctx)
 	return ret;
 }
 
-/* Every event comes through here: what it costs is counted in instructions. */
 u32 bc_prog_run(struct bc_prog *prog, void *ctx)
 {
-	unsigned long here = (unsigned long)__builtin_frame_address(0);
-
-	/* All kernel stacks are whole pages: what is left of this one is left. */
-	if ((here & (PAGE_SIZE - 1)) < prog->page_needed || unlikely(atomic_read(&stats_users)))
-		return run_with_care(prog, ctx);
-	return enter(prog, this_state(), ctx, here);
+	return bc_prog_run_here(prog, bc_this_run(), ctx);
 }
 
 u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
@@ -226,14 +257,14 @@ void bc_run_totals(u64 *runs, u64 *misses)
 	*misses = 0;
 	for_each_possible_cpu(cpu) {
 		cs = bc_percpu_ptr(states, sizeof(*cs), cpu);
-		*runs += cs->runs;
+		*runs += cs->run.runs;
 		*misses += cs->misses;
 	}
 }
 
 static int stats_release(struct inode *inode, struct file *file)
 {
-	atomic_dec(&stats_users);
+	want_stats(-1);
 	return 0;
 }
 
@@ -252,10 +283,10 @@ BC_COMMAND(enable_stats)
 		return -EPERM;
 	if (attr->enable_stats.type != BPF_STATS_RUN_TIME)
 		return -EINVAL;
-	atomic_inc(&stats_users);
+	want_stats(1);
 	fd = anon_inode_getfd("bpf-stats", &stats_fops, NULL, O_CLOEXEC);
 	if (fd < 0)
-		atomic_dec(&stats_users);
+		want_stats(-1);
 	return fd;
 }
 
@@ -270,6 +301,7 @@ int bc_run_init(void)
 		struct cpu_state *cs = bc_percpu_ptr(states, sizeof(*cs), cpu);
 
 		cs->irq_stack_end = compat_irq_stack_end(cpu);
+		cs->run.stack = cs->area.stack;
 		per_cpu(bc_run_memory, cpu) = &cs->run;
 		per_cpu(bc_jit_cpu, cpu).number = cpu;
 		per_cpu(bc_jit_cpu, cpu).area_limit = (unsigned long)cs->area.stack + sizeof(cs->area.stack) - BC_JIT_AREA_NEEDED;

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SHA-1 (FIPS 180-4), for program tags alone. The kernel's own changed its name and its interface over time.
+ * SHA-1 (FIPS 180-4), for program tags alone.
  */
 #ifndef BPFCOMPAT_SHA1_H
 #define BPFCOMPAT_SHA1_H
+
+#include "../compat/sha1.h"
 
 struct bc_sha1 {
 	u32 state[5];
 	u64 bytes;
 	u8 block[64];
-	u32 words[80];
+	u32 words[COMPAT_SHA1_WORKSPACE];
 };
 
 void bc_sha1_init(struct bc_sha1 *ctx);

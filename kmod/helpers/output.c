@@ -69,7 +69,7 @@ BC_HELPER(get_stackid)
 	long ret;
 
 	run->own.helper = __builtin_frame_address(0);
-	ret = bc_get_stackid(map_arg(r2), run->regs, r3);
+	ret = bc_get_stackid(map_arg(r2), bc_run_regs(run), r3);
 	barrier();	/* no tail call, or the frame would go before */
 	return (s64)ret;
 }
@@ -80,7 +80,7 @@ BC_HELPER(get_stack)
 	long ret;
 
 	run->own.helper = __builtin_frame_address(0);
-	ret = bc_get_stack(run->regs, (void *)r2, (u32)r3, r4);
+	ret = bc_get_stack(bc_run_regs(run), (void *)r2, (u32)r3, r4);
 	barrier();
 	return (s64)ret;
 }
