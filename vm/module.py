@@ -99,7 +99,12 @@ def build_module(kernel: Kernel, *extra: str, quiet: bool = False) -> Path | Non
         folder.mkdir(parents=True, exist_ok=True)
         stamp.unlink(missing_ok=True)
         _sync(sources, folder)
-        printed = kbuild(kernel, folder, *extra)
+        try:
+            printed = kbuild(kernel, folder, *extra)
+        except BuildError:
+            # What was probed for with a compiler that does not work is wrong, and newer than what it depends on.
+            (folder / "kmod/compat/generated/bc_features.h").unlink(missing_ok=True)
+            raise
         (folder / "build.log").write_text(printed)
         undefined = [line for line in printed.splitlines() if line.startswith("WARNING:") and "undefined!" in line]
         if undefined:

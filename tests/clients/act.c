@@ -210,6 +210,31 @@ static void do_connect(char **arg)
 	must(connect(client, (struct sockaddr *)&addr, sizeof(addr)), "connect");
 }
 
+/* A new address can't be bound to as long as it is tentative. A try would be seen by the tool. */
+static void wait_for_inet6(const struct in6_addr *wanted)
+{
+	struct in6_addr addr;
+	unsigned int flags;
+	char line[128];
+	FILE *list;
+	int i, k;
+
+	for (i = 0; i < 300; i++) {
+		list = fopen("/proc/net/if_inet6", "r");
+		while (list && fgets(line, sizeof(line), list)) {
+			for (k = 0; k < 16; k++)
+				sscanf(line + 2 * k, "%2hhx", &addr.s6_addr[k]);
+			if (!memcmp(&addr, wanted, sizeof(addr)) && sscanf(line + 32, " %*x %*x %*x %x", &flags) == 1 && !(flags & 0x40)) {
+				fclose(list);
+				return;
+			}
+		}
+		if (list)
+			fclose(list);
+		usleep(10000);
+	}
+}
+
 /* inet6 COMM ADDRESS PORT: gives the loopback device the address, binds a UDP socket to it, and connects there by TCP. */
 static void do_inet6(char **arg)
 {
@@ -229,6 +254,7 @@ static void do_inet6(char **arg)
 	/* a comparison makes the same activity twice in one machine */
 	if (ioctl(datagram, SIOCSIFADDR, &req) && errno != EEXIST)
 		die("SIOCSIFADDR");
+	wait_for_inet6(&req.addr);
 	addr.sin6_addr = req.addr;
 	must(setsockopt(datagram, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), "setsockopt");
 	must(bind(datagram, (struct sockaddr *)&addr, sizeof(addr)), "bind");
