@@ -208,10 +208,10 @@ void bc_prog_run_callback(struct bc_prog *prog, bc_callback cb, u64 r1, u64 r2, 
 		bc_prog_count_miss(prog);
 		return;
 	}
-	memset(&cs->run, 0, sizeof(cs->run));
+	memset(&cs->run, 0, offsetof(struct bc_run, stack));
+	cs->run.runs++;
 	cs->run.prog = prog;
 	cs->run.own.frame = (void *)here;
-	cs->runs++;
 	if (likely(exec->jit_entry)) {
 		((bc_jit_callback_fn)(unsigned long)cb)(r1, r2, r3, 0, 0, cs->area.stack);
 	} else {
