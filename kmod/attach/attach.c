@@ -4,6 +4,7 @@
  * file is held: close() or death of the owner detaches), so the event's destroy function is chained.
  */
 #include "attach.h"
+#include "own_return.h"
 #include <linux/hashtable.h>
 #include <linux/tracepoint.h>
 
@@ -222,6 +223,7 @@ void bc_attach_exit(void)
 {
 	bc_output_pmu_exit();
 	bc_kprobe_pmu_exit();
+	bc_return_exit();
 	tracepoint_synchronize_unregister();
 	/* hooks still on their way out */
 	bc_rcu_barrier_sched();

@@ -62,6 +62,16 @@ static __always_inline u32 bc_hook_run_on_record(struct bc_hook **slot, void *re
 	return bc_hook_run_for(slot, record, NULL, 0, true);
 }
 
+u32 bc_hook_run_in_idle(struct bc_hook **slot, struct pt_regs *regs, u64 func_ip);
+
+/* The same for handlers of kprobes and kretprobes, which on old kernels come where nobody waits for them; interrupts are off there. */
+static __always_inline u32 bc_hook_run_at_probe(struct bc_hook **slot, struct pt_regs *regs, u64 func_ip)
+{
+	if (unlikely(bc_rcu_may_not_look()))
+		return bc_hook_run_in_idle(slot, regs, func_ip);
+	return bc_hook_run(slot, regs, regs, func_ip);
+}
+
 /* ---- a program at a perf event (attach.c) ---- */
 
 struct bc_tp_hook;

@@ -95,3 +95,15 @@ u32 bc_hook_run_all(struct bc_hook *hook, void *ctx, struct pt_regs *regs, u64 f
 	}
 	return ret;
 }
+
+u32 bc_hook_run_in_idle(struct bc_hook **slot, struct pt_regs *regs, u64 func_ip)
+{
+	bool made;
+	u32 ret;
+
+	if (!bc_rcu_look(&made))
+		return 0;
+	ret = bc_hook_run(slot, regs, regs, func_ip);
+	bc_rcu_look_end(made);
+	return ret;
+}

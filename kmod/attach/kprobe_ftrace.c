@@ -5,8 +5,12 @@
  * list of all tracers, since that of kprobes does not claim to be safe against recursion, and a search for the probe with interrupts
  * off. Here such a kprobe stays registered, so that the kernel has checked its place and shows it, yet disabled; and its
  * function is traced by a tracer of ours, one for all of them.
+ *
+ * A kretprobe of ours has the function return to a trampoline of ours (own_return.c). Where that can't be, the kernel's kretprobe is
+ * entered from here: its instances, and its trampoline.
  */
 #include "attach.h"
+#include "own_return.h"
 #include "../compat/kprobes.h"
 #include "../compat/nofault.h"
 #include <linux/ftrace.h>
@@ -22,6 +26,8 @@ static struct bc_ftrace_probe *probes[1 << SLOT_BITS];
 static DEFINE_MUTEX(lock);
 static u32 traced;	/* places */
 static DEFINE_PER_CPU(bool, passing);
+static const bool never;
+static const bool *kprobes_off = &never;	/* the kernel's own switch, where it can be found */
 
 static struct bc_ftrace_probe **slot_of(unsigned long ip)
 {
@@ -31,36 +37,115 @@ static struct bc_ftrace_probe **slot_of(unsigned long ip)
 /* ---- hits ---- */
 
 /* What the kernel does with a hit it may do in functions that are traced too: such a hit inside would never end. */
-static noinline void notrace pass(struct bc_ftrace_probe *fp, struct pt_regs *regs)
+static noinline void notrace pass(struct bc_ftrace_probe *fp, struct pt_regs *regs, const u64 *args)
 {
 	if (__this_cpu_read(passing))
 		return;
 	__this_cpu_write(passing, true);
-	fp->pass(fp, regs);
+	if (fp->is_ret)
+		fp->pass_return(fp, regs, args);
+	else
+		fp->pass(fp, regs);
 	__this_cpu_write(passing, false);
 }
 
-/*
- * Calls may come for functions that are not ours, or without registers, while the kernel changes from one set of tracers to another.
- * Nothing before the guard of bc_hook_run(), and nothing that is done when it is taken, calls what could be traced. Interrupts are off, as in
- * every kprobe of 3.10: else the programs on all that an interrupt does would be missed while one runs here.
- */
-static void notrace on_call(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *op, struct pt_regs *regs)
+#ifdef BC_HAVE_OWN_RETURNS
+
+void notrace bc_returned(const struct bc_return *r, struct pt_regs *regs)
 {
 	struct bc_ftrace_probe *fp;
-	unsigned long next, flags;
 
-	raw_local_irq_save(flags);
+	for (fp = READ_ONCE(*slot_of(r->ip)); fp; fp = READ_ONCE(fp->next)) {
+		if (unlikely(fp->ip != r->ip || !fp->is_ret || fp->since > r->since || READ_ONCE(*kprobes_off)))
+			continue;
+		if (!fp->return_progs)
+			fp->pass_return(fp, regs, r->args);
+		else if (!READ_ONCE(*fp->return_progs) || bc_hook_run(fp->return_progs, regs, regs, fp->func_ip))
+			pass(fp, regs, r->args);
+	}
+}
+
+static void save_args(u64 *args, const struct pt_regs *regs)
+{
+	args[0] = regs->di;
+	args[1] = regs->si;
+	args[2] = regs->dx;
+	args[3] = regs->cx;
+	args[4] = regs->r8;
+	args[5] = regs->r9;
+}
+
+/* Once for all of a function's return probes: @caught is what has become of the call already. Interrupts are off. */
+static __always_inline void enter(struct bc_ftrace_probe *fp, struct pt_regs *regs, bool in_idle, struct bc_return **caught)
+{
+	/* The idle task's functions may never return, as its CPU goes; and RCU may not look when they do. */
+	if (!*caught && !in_idle && fp->since)
+		*caught = bc_return_catch(fp->ip, regs);
+	if (!*caught || !fp->since)
+		bc_kretprobe_enter(container_of(fp->kp, struct kretprobe, kp), regs);
+	else if (fp->wants_args)
+		save_args((*caught)->args, regs);
+}
+
+#else
+
+struct bc_return;
+
+static __always_inline void enter(struct bc_ftrace_probe *fp, struct pt_regs *regs, bool in_idle, struct bc_return **caught)
+{
+	bc_kretprobe_enter(container_of(fp->kp, struct kretprobe, kp), regs);
+}
+
+#endif
+
+/* Nothing before the guard of bc_hook_run(), and nothing that is done when it is taken, calls what could be traced. */
+static __always_inline void hit_all(unsigned long ip, struct pt_regs *regs, bool in_idle)
+{
+	struct bc_return *caught = NULL;
+	struct bc_ftrace_probe *fp;
+	unsigned long next;
+
 	for (fp = READ_ONCE(*slot_of(ip)); fp; fp = READ_ONCE(fp->next)) {
-		if (unlikely(fp->ip != ip || !regs))
+		if (unlikely(fp->ip != ip || !regs || READ_ONCE(*kprobes_off)))
 			continue;
 		/* what programs see at a kprobe: a breakpoint's hit */
 		next = regs->ip;
 		regs->ip = ip + sizeof(kprobe_opcode_t);
-		if (!READ_ONCE(*fp->progs) || bc_hook_run(fp->progs, regs, regs, fp->func_ip))
-			pass(fp, regs);
+		if (fp->progs) {
+			if (!READ_ONCE(*fp->progs) || bc_hook_run(fp->progs, regs, regs, fp->func_ip))
+				pass(fp, regs, NULL);
+		} else if (fp->is_ret) {
+			enter(fp, regs, in_idle, &caught);
+		} else {
+			fp->pass(fp, regs);
+		}
 		regs->ip = next;
 	}
+}
+
+static noinline void notrace hit_all_in_idle(unsigned long ip, struct pt_regs *regs)
+{
+	bool made;
+
+	if (!bc_rcu_look(&made))
+		return;
+	hit_all(ip, regs, true);
+	bc_rcu_look_end(made);
+}
+
+/*
+ * Calls may come for functions that are not ours, or without registers, while the kernel changes from one set of tracers to another.
+ * Interrupts are off, as in every kprobe of 3.10: else the programs on all that an interrupt does would be missed while one runs here.
+ */
+static void notrace on_call(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *op, struct pt_regs *regs)
+{
+	unsigned long flags;
+
+	raw_local_irq_save(flags);
+	if (unlikely(bc_rcu_may_not_look()))
+		hit_all_in_idle(ip, regs);
+	else
+		hit_all(ip, regs, false);
 	raw_local_irq_restore(flags);
 }
 
@@ -165,29 +250,63 @@ static bool is_traced(unsigned long ip)
 }
 
 /* A module's functions may go, and their place be another's: the kernel's kprobes know of that. */
-bool bc_ftrace_can_take(const struct kprobe *kp)
+bool bc_ftrace_can_take(const struct bc_ftrace_probe *fp)
 {
-	return (kp->flags & KPROBE_FLAG_FTRACE) && bc_sym.ftrace_enabled && *bc_sym.ftrace_enabled && bc_sym.ftrace_call &&
-	       bc_sym.ftrace_regs_call && bc_sym.__module_address && !bc_sym.__module_address((unsigned long)kp->addr);
+	return (fp->kp->flags & KPROBE_FLAG_FTRACE) && bc_sym.ftrace_enabled && *bc_sym.ftrace_enabled && bc_sym.ftrace_call &&
+	       bc_sym.ftrace_regs_call && bc_sym.__module_address && !bc_sym.__module_address((unsigned long)fp->kp->addr) &&
+	       (!fp->is_ret || bc_kretprobe_can_enter());
 }
+
+#ifdef BC_HAVE_OWN_RETURNS
+
+static void return_get(struct bc_ftrace_probe *fp)
+{
+	fp->since = fp->is_ret ? bc_return_get() : 0;
+}
+
+static void return_put(struct bc_ftrace_probe *fp)
+{
+	if (!fp->since)
+		return;
+	/* from here on only who sleeps in the function is still there */
+	bc_synchronize_sched();
+	bc_return_put();
+	fp->since = 0;
+}
+
+#else
+
+static void return_get(struct bc_ftrace_probe *fp)
+{
+}
+
+static void return_put(struct bc_ftrace_probe *fp)
+{
+}
+
+#endif
 
 bool bc_ftrace_take(struct bc_ftrace_probe *fp)
 {
 	bool new;
 
-	if (!bc_ftrace_can_take(fp->kp))
+	if (!bc_ftrace_can_take(fp))
 		return false;
 	fp->ip = (unsigned long)fp->kp->addr;
 	mutex_lock(&lock);
+	if (bc_sym.kprobes_all_disarmed)
+		kprobes_off = bc_sym.kprobes_all_disarmed;
+	return_get(fp);
 	new = !is_traced(fp->ip);
 	fp->next = *slot_of(fp->ip);
 	smp_store_release(slot_of(fp->ip), fp);
 	fp->taken = !new || !trace(fp->ip);
-	if (!fp->taken)
+	if (!fp->taken) {
 		WRITE_ONCE(*slot_of(fp->ip), fp->next);
-	mutex_unlock(&lock);
-	if (!fp->taken)
 		bc_synchronize_sched();
+		return_put(fp);
+	}
+	mutex_unlock(&lock);
 	return fp->taken;
 }
 
@@ -203,13 +322,14 @@ void bc_ftrace_give_back(struct bc_ftrace_probe *fp)
 	WRITE_ONCE(*at, fp->next);
 	if (!is_traced(fp->ip))
 		untrace(fp->ip);
+	return_put(fp);
 	mutex_unlock(&lock);
 	fp->taken = false;
 }
 
 #else
 
-bool bc_ftrace_can_take(const struct kprobe *kp)
+bool bc_ftrace_can_take(const struct bc_ftrace_probe *fp)
 {
 	return false;
 }
@@ -224,3 +344,36 @@ void bc_ftrace_give_back(struct bc_ftrace_probe *fp)
 }
 
 #endif
+
+/* ---- probes of ours ---- */
+
+static void unregister(struct bc_ftrace_probe *fp)
+{
+	if (fp->is_ret)
+		unregister_kretprobe(container_of(fp->kp, struct kretprobe, kp));
+	else
+		unregister_kprobe(fp->kp);
+}
+
+int bc_ftrace_register(struct bc_ftrace_probe *fp)
+{
+	int err;
+
+	fp->kp->flags = KPROBE_FLAG_DISABLED;
+	if (fp->is_ret)
+		err = register_kretprobe(container_of(fp->kp, struct kretprobe, kp));
+	else
+		err = register_kprobe(fp->kp);
+	if (err || bc_ftrace_take(fp))
+		return err;
+	err = bc_kprobe_enable(fp->kp);
+	if (err)
+		unregister(fp);
+	return err;
+}
+
+void bc_ftrace_unregister(struct bc_ftrace_probe *fp)
+{
+	bc_ftrace_give_back(fp);
+	unregister(fp);
+}

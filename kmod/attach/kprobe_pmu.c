@@ -78,7 +78,7 @@ static int on_entry(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct own_kprobe *own = container_of(kp, struct own_kprobe, rp.kp);
 
-	if (!READ_ONCE(own->hook) || bc_hook_run(&own->hook, regs, regs, own->func_ip))
+	if (!READ_ONCE(own->hook) || bc_hook_run_at_probe(&own->hook, regs, own->func_ip))
 		count_hit(own->event);
 	return 0;
 }
@@ -88,11 +88,16 @@ static void count_direct(struct bc_ftrace_probe *fp, struct pt_regs *regs)
 	count_hit(container_of(fp, struct own_kprobe, direct)->event);
 }
 
+static void count_direct_return(struct bc_ftrace_probe *fp, struct pt_regs *regs, const u64 *args)
+{
+	count_direct(fp, regs);
+}
+
 static int on_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct own_kprobe *own = container_of(bc_kretprobe_of(ri), struct own_kprobe, rp);
 
-	if (!READ_ONCE(own->hook) || bc_hook_run(&own->hook, regs, regs, own->func_ip))
+	if (!READ_ONCE(own->hook) || bc_hook_run_at_probe(&own->hook, regs, own->func_ip))
 		count_hit(own->event);
 	return 0;
 }
@@ -132,36 +137,23 @@ static int set_place(struct own_kprobe *own)
 	return 0;
 }
 
-static int register_entry(struct own_kprobe *own)
-{
-	struct kprobe *kp = &own->rp.kp;
-	int err;
-
-	kp->pre_handler = on_entry;
-	kp->flags = KPROBE_FLAG_DISABLED;
-	err = register_kprobe(kp);
-	if (err)
-		return err;
-	own->direct.kp = kp;
-	own->direct.progs = &own->hook;
-	own->direct.func_ip = own->func_ip;
-	own->direct.pass = count_direct;
-	if (bc_ftrace_take(&own->direct))
-		return 0;
-	err = enable_kprobe(kp);
-	if (err)
-		unregister_kprobe(kp);
-	return err;
-}
-
 static int register_own(struct own_kprobe *own)
 {
-	if (!own->is_ret)
-		return register_entry(own);
-	own->rp.handler = on_return;
-	/* The kernel's own default is one per CPU, which functions that sleep exhaust at once. */
-	own->rp.maxactive = max_t(int, 64, 4 * num_possible_cpus());
-	return register_kretprobe(&own->rp);
+	own->direct.kp = &own->rp.kp;
+	own->direct.is_ret = own->is_ret;
+	own->direct.func_ip = own->func_ip;
+	if (own->is_ret) {
+		own->direct.return_progs = &own->hook;
+		own->direct.pass_return = count_direct_return;
+		own->rp.handler = on_return;
+		/* The kernel's own default is one per CPU, which functions that sleep exhaust at once. */
+		own->rp.maxactive = max_t(int, 64, 4 * num_possible_cpus());
+	} else {
+		own->rp.kp.pre_handler = on_entry;
+		own->direct.progs = &own->hook;
+		own->direct.pass = count_direct;
+	}
+	return bc_ftrace_register(&own->direct);
 }
 
 static void free_own(struct own_kprobe *own)
@@ -174,12 +166,7 @@ static void kprobe_event_destroy(struct perf_event *event)
 {
 	struct own_kprobe *own = own_of(event);
 
-	bc_ftrace_give_back(&own->direct);
-	/* these wait till no handler runs any more, ours for the function tracer among them */
-	if (own->is_ret)
-		unregister_kretprobe(&own->rp);
-	else
-		unregister_kprobe(&own->rp.kp);
+	bc_ftrace_unregister(&own->direct);
 	free_own(own);
 }
 

@@ -34,7 +34,7 @@ static bool is_passed_on(const struct kprobe *kp, struct pt_regs *regs)
 	struct bc_kprobe_tap *tap = find_tap(kp);
 
 	/* none: it is being taken out */
-	return !tap || bc_hook_run(tap->progs, regs, regs, tap->func_ip);
+	return !tap || bc_hook_run_at_probe(tap->progs, regs, tap->func_ip);
 }
 
 static int on_entry(struct kprobe *kp, struct pt_regs *regs)
@@ -54,18 +54,38 @@ static void pass_on(struct bc_ftrace_probe *fp, struct pt_regs *regs)
 	bc_sym.kprobe_dispatcher(fp->kp, regs);
 }
 
+/* perf's handler is a kretprobe's; of the instance it looks at no more than this. */
+static void pass_return_on(struct bc_ftrace_probe *fp, struct pt_regs *regs, const u64 *args)
+{
+#ifndef HAVE_GET_KRETPROBE
+	struct kretprobe_instance ri;
+
+	memset(&ri, 0, sizeof(ri));
+	ri.rp = container_of(fp->kp, struct kretprobe, kp);
+	ri.ret_addr = (kprobe_opcode_t *)regs->ip;
+	ri.task = current;
+	bc_sym.kretprobe_dispatcher(&ri, regs);
+#endif
+}
+
 /* No hit is seen twice; one in between may not be, as before any program was there. */
 static bool take_directly(struct bc_kprobe_tap *tap)
 {
 	tap->direct.kp = tap->kp;
-	tap->direct.progs = tap->progs;
+	tap->direct.is_ret = tap->is_ret;
 	tap->direct.func_ip = tap->func_ip;
-	tap->direct.pass = pass_on;
-	if (!bc_ftrace_can_take(tap->kp) || disable_kprobe(tap->kp))
+	if (tap->is_ret) {
+		tap->direct.return_progs = tap->progs;
+		tap->direct.pass_return = pass_return_on;
+	} else {
+		tap->direct.progs = tap->progs;
+		tap->direct.pass = pass_on;
+	}
+	if (!bc_ftrace_can_take(&tap->direct) || disable_kprobe(tap->kp))
 		return false;
 	if (bc_ftrace_take(&tap->direct))
 		return true;
-	enable_kprobe(tap->kp);
+	bc_kprobe_enable(tap->kp);
 	return false;
 }
 
@@ -88,10 +108,12 @@ bool bc_kprobe_tap_add(struct bc_kprobe_tap *tap, const struct perf_event *event
 	tap->next = *tap_slot(tap->kp);
 	smp_store_release(tap_slot(tap->kp), tap);
 	rp = container_of(tap->kp, struct kretprobe, kp);
-	if (is_ret)
+	if (is_ret) {
 		smp_store_release(&rp->handler, on_return);
-	else
+		take_directly(tap);
+	} else {
 		smp_store_release(&tap->kp->pre_handler, on_entry);
+	}
 	return true;
 }
 
@@ -99,18 +121,20 @@ bool bc_kprobe_tap_add(struct bc_kprobe_tap *tap, const struct perf_event *event
 void bc_kprobe_tap_remove(struct bc_kprobe_tap *tap)
 {
 	struct kretprobe *rp = container_of(tap->kp, struct kretprobe, kp);
+	bool taken = tap->direct.taken;
 	struct bc_kprobe_tap **at;
 
-	if (tap->direct.taken) {
+	if (taken) {
 		bc_ftrace_give_back(&tap->direct);
 		/* perf's again, whether the event stays or goes; that fails only where the function itself is gone */
-		enable_kprobe(tap->kp);
-		return;
+		bc_kprobe_enable(tap->kp);
 	}
 	if (tap->is_ret)
 		WRITE_ONCE(rp->handler, bc_sym.kretprobe_dispatcher);
-	else
+	else if (!taken)
 		WRITE_ONCE(tap->kp->pre_handler, bc_sym.kprobe_dispatcher);
+	else
+		return;
 	for (at = tap_slot(tap->kp); *at != tap; at = &(*at)->next)
 		;
 	WRITE_ONCE(*at, tap->next);

@@ -21,6 +21,7 @@ struct tracing_link {
 	struct bc_link link;
 	struct list_head node;
 	struct kretprobe rp;	/* rp.kp alone at an entry */
+	struct bc_ftrace_probe direct;
 	bool is_exit;
 	u64 cookie;
 	unsigned long addr;	/* of the function */
@@ -63,20 +64,34 @@ static void run(struct tracing_link *tl, struct words *w, struct pt_regs *regs)
 	bc_prog_run(tl->link.prog, w->word);
 }
 
-static int on_entry(struct kprobe *kp, struct pt_regs *regs)
+static void run_at_entry(struct tracing_link *tl, struct pt_regs *regs)
 {
-	struct tracing_link *tl = container_of(kp, struct tracing_link, rp.kp);
 	struct words w;
 
 	if (!bc_run_begin_atomic()) {
 		bc_prog_count_miss(tl->link.prog);
-		return 0;
+		return;
 	}
 	memset(&w, 0, sizeof(w));
 	read_args(tl, regs, w.word);
 	run(tl, &w, regs);
 	bc_run_end_atomic();
+}
+
+static int on_entry(struct kprobe *kp, struct pt_regs *regs)
+{
+	bool made = false;
+
+	if (bc_rcu_may_not_look() && !bc_rcu_look(&made))
+		return 0;
+	run_at_entry(container_of(kp, struct tracing_link, rp.kp), regs);
+	bc_rcu_look_end(made);
 	return 0;
+}
+
+static void on_direct_entry(struct bc_ftrace_probe *fp, struct pt_regs *regs)
+{
+	run_at_entry(container_of(fp, struct tracing_link, direct), regs);
 }
 
 /* The registers are the function's own from here on, so a program at its return gets them as they were. */
@@ -90,25 +105,43 @@ static int save_args(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return 0;
 }
 
-static int on_return(struct kretprobe_instance *ri, struct pt_regs *regs)
+static void run_at_return(struct tracing_link *tl, const u64 *args, struct pt_regs *regs)
 {
-	struct kretprobe *rp = bc_kretprobe_of(ri);
-	struct tracing_link *tl;
 	struct words w;
 
-	if (!rp)
-		return 0;
-	tl = container_of(rp, struct tracing_link, rp);
 	if (!bc_run_begin_atomic()) {
 		bc_prog_count_miss(tl->link.prog);
-		return 0;
+		return;
 	}
 	memset(&w, 0, sizeof(w));
-	memcpy(w.word, ri->data, tl->reg_cnt * sizeof(u64));
+	memcpy(w.word, args, tl->reg_cnt * sizeof(u64));
 	w.word[tl->reg_cnt] = regs->ax & tl->ret_mask;
 	run(tl, &w, regs);
 	bc_run_end_atomic();
+}
+
+static int on_return(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct kretprobe *rp = bc_kretprobe_of(ri);
+	bool made = false;
+
+	if (!rp || (bc_rcu_may_not_look() && !bc_rcu_look(&made)))
+		return 0;
+	run_at_return(container_of(rp, struct tracing_link, rp), (const u64 *)ri->data, regs);
+	bc_rcu_look_end(made);
 	return 0;
+}
+
+/* @regs_then: the registers that hold arguments, at the entry */
+static void on_direct_return(struct bc_ftrace_probe *fp, struct pt_regs *regs, const u64 *regs_then)
+{
+	struct tracing_link *tl = container_of(fp, struct tracing_link, direct);
+	u64 args[MAX_REGS];
+	u32 i;
+
+	for (i = 0; i < tl->reg_cnt; i++)
+		args[i] = regs_then[i] & tl->mask[i];
+	run_at_return(tl, args, regs);
 }
 
 /* ---- links ---- */
@@ -117,11 +150,7 @@ static void tracing_release(struct bc_link *link)
 {
 	struct tracing_link *tl = tracing_of(link);
 
-	/* these wait till no handler runs any more */
-	if (tl->is_exit)
-		unregister_kretprobe(&tl->rp);
-	else
-		unregister_kprobe(&tl->rp.kp);
+	bc_ftrace_unregister(&tl->direct);
 	mutex_lock(&lock);
 	list_del(&tl->node);
 	mutex_unlock(&lock);
@@ -186,16 +215,21 @@ static int check_others(const struct bc_prog *prog)
 static int set_probe(struct tracing_link *tl)
 {
 	tl->rp.kp.addr = (kprobe_opcode_t *)tl->addr;
+	tl->direct.kp = &tl->rp.kp;
+	tl->direct.is_ret = tl->is_exit;
+	tl->direct.wants_args = tl->is_exit;
+	tl->direct.pass_return = on_direct_return;
 	if (!tl->is_exit) {
 		tl->rp.kp.pre_handler = on_entry;
-		return register_kprobe(&tl->rp.kp);
+		tl->direct.pass = on_direct_entry;
+		return bc_ftrace_register(&tl->direct);
 	}
 	tl->rp.handler = on_return;
 	tl->rp.entry_handler = save_args;
 	tl->rp.data_size = MAX_REGS * sizeof(u64);
 	/* the kernel's own default is one per CPU, which functions that sleep exhaust at once */
 	tl->rp.maxactive = max_t(int, 64, 4 * num_possible_cpus());
-	return register_kretprobe(&tl->rp);
+	return bc_ftrace_register(&tl->direct);
 }
 
 static int attach(struct tracing_link *tl, struct bc_prog *prog)

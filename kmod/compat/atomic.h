@@ -13,11 +13,16 @@
 #endif
 
 /* Loads and stores of x86 are ordered already; elsewhere the full barrier is right, if slow. */
+#ifdef CONFIG_X86
+#define bc_acquire_barrier() barrier()
+#else
+#define bc_acquire_barrier() smp_mb()
+#endif
 #ifndef smp_load_acquire
-#define smp_load_acquire(p) ({ typeof(*(p)) bc_v__ = READ_ONCE(*(p)); smp_mb(); bc_v__; })
+#define smp_load_acquire(p) ({ typeof(*(p)) bc_v__ = READ_ONCE(*(p)); bc_acquire_barrier(); bc_v__; })
 #endif
 #ifndef smp_store_release
-#define smp_store_release(p, v) do { smp_mb(); WRITE_ONCE(*(p), v); } while (0)
+#define smp_store_release(p, v) do { bc_acquire_barrier(); WRITE_ONCE(*(p), v); } while (0)
 #endif
 
 #ifndef offsetofend

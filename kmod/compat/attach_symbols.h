@@ -7,6 +7,7 @@
 
 struct bpf_prog;
 struct kprobe;
+struct kprobe_ctlblk;
 struct kretprobe_instance;
 struct module;
 struct pmu;
@@ -14,6 +15,7 @@ struct perf_event;
 struct perf_event_header;
 struct perf_output_handle;
 struct perf_sample_data;
+struct task_struct;
 struct tracepoint;
 #ifdef HAVE_LINUX_TRACE_EVENTS_H
 struct trace_event_call;
@@ -59,6 +61,19 @@ struct ftrace_event_call;
 	QUIET_DATA(int, ftrace_enabled, "short ways from functions to kprobes") \
 	QUIET_DATA(char, ftrace_call, "short ways from functions to kprobes") \
 	QUIET_DATA(char, ftrace_regs_call, "short ways from functions to kprobes") \
+	QUIET_DATA(bool, kprobes_all_disarmed, "heeding the switch of all kprobes") \
+	QUIET_DATA(struct mutex, kprobe_mutex, "heeding the switch of all kprobes") \
+	QUIET_FN(struct kprobe *, get_kprobe, (void *addr), "heeding the switch of all kprobes") \
+	QUIET_DATA(struct task_struct *, current_task, "telling whether addresses of per-CPU symbols are right") \
+	QUIET_DATA(struct kprobe *, current_kprobe, "short ways from functions to kretprobes") \
+	QUIET_DATA(struct kprobe_ctlblk, kprobe_ctlblk, "short ways from functions to kretprobes") \
+	QUIET_DATA(char, return_to_handler, "short ways from functions to kretprobes") \
+	QUIET_DATA(char, kretprobe_trampoline, "short ways from functions to kretprobes") \
+	QUIET_DATA(char, __kprobes_text_start, "short ways from functions to kretprobes") \
+	QUIET_DATA(char, __kprobes_text_end, "short ways from functions to kretprobes") \
+	QUIET_FN(int, rcu_is_cpu_idle, (void), "programs on what the idle task calls") \
+	QUIET_FN(void, rcu_irq_enter, (void), "programs on what the idle task calls") \
+	QUIET_FN(void, rcu_irq_exit, (void), "programs on what the idle task calls") \
 	QUIET_FN(int, bpf_get_kprobe_info, (const struct perf_event *event, u32 *fd_type, const char **symbol, u64 *probe_offset, \
 		 u64 *probe_addr, bool perf_type_tracepoint), "BPF_TASK_FD_QUERY") \
 	QUIET_FN(int, bpf_get_uprobe_info, (const struct perf_event *event, u32 *fd_type, const char **filename, u64 *probe_offset, \

@@ -16,4 +16,20 @@
 #define bc_rcu_barrier_sched() rcu_barrier()
 #endif
 
+/*
+ * Old kernels have probes where RCU does not look: in the idle loop, and at the beginning and the end of interrupts that come then. What
+ * a probe's handler reads may be freed there under its hands.
+ */
+static inline bool bc_rcu_may_not_look(void)
+{
+	return is_idle_task(current);
+}
+
+/*
+ * To be called then, with interrupts off: has RCU look till bc_rcu_look_end(), unless it does already. False: that can't be, and the
+ * handler must not go on. May be called from wherever there are probes.
+ */
+bool bc_rcu_look(bool *made);
+void bc_rcu_look_end(bool made);
+
 #endif
