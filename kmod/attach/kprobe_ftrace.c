@@ -49,6 +49,11 @@ static noinline void notrace pass(struct bc_ftrace_probe *fp, struct pt_regs *re
 	__this_cpu_write(passing, false);
 }
 
+static noinline void notrace enter_kernels(struct bc_ftrace_probe *fp, struct pt_regs *regs)
+{
+	bc_kretprobe_enter(container_of(fp->kp, struct kretprobe, kp), regs);
+}
+
 #ifdef BC_HAVE_OWN_RETURNS
 
 void notrace bc_returned(const struct bc_return *r, struct pt_regs *regs)
@@ -81,8 +86,8 @@ static __always_inline void enter(struct bc_ftrace_probe *fp, struct pt_regs *re
 	/* The idle task's functions may never return, as its CPU goes; and RCU may not look when they do. */
 	if (!*caught && !in_idle && fp->since)
 		*caught = bc_return_catch(fp->ip, regs);
-	if (!*caught || !fp->since)
-		bc_kretprobe_enter(container_of(fp->kp, struct kretprobe, kp), regs);
+	if (unlikely(!*caught || !fp->since))
+		enter_kernels(fp, regs);
 	else if (fp->wants_args)
 		save_args((*caught)->args, regs);
 }
@@ -93,7 +98,7 @@ struct bc_return;
 
 static __always_inline void enter(struct bc_ftrace_probe *fp, struct pt_regs *regs, bool in_idle, struct bc_return **caught)
 {
-	bc_kretprobe_enter(container_of(fp->kp, struct kretprobe, kp), regs);
+	enter_kernels(fp, regs);
 }
 
 #endif
@@ -105,8 +110,10 @@ static __always_inline void hit_all(unsigned long ip, struct pt_regs *regs, bool
 	struct bc_ftrace_probe *fp;
 	unsigned long next;
 
+	if (unlikely(!regs))
+		return;
 	for (fp = READ_ONCE(*slot_of(ip)); fp; fp = READ_ONCE(fp->next)) {
-		if (unlikely(fp->ip != ip || !regs || READ_ONCE(*kprobes_off)))
+		if (unlikely(fp->ip != ip || READ_ONCE(*kprobes_off)))
 			continue;
 		/* what programs see at a kprobe: a breakpoint's hit */
 		next = regs->ip;

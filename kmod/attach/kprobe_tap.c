@@ -7,7 +7,9 @@
  */
 #include "attach.h"
 #include "../compat/kprobes.h"
+#include "../compat/nofault.h"
 #include <linux/hash.h>
+#include <linux/kallsyms.h>
 
 #define TAP_BITS 6
 
@@ -89,6 +91,24 @@ static bool take_directly(struct bc_kprobe_tap *tap)
 	return false;
 }
 
+/* The search for an event's kprobe can go wrong; perf's own events tell where theirs is. */
+static bool is_of(const struct perf_event *event, const struct kprobe *kp, bool is_ret)
+{
+	const char *name = bc_trace_name(event->tp_event);
+	unsigned long addr = (unsigned long)kp->addr;
+	char symbol[KSYM_NAME_LEN];
+	size_t len = strlen(name) + 1;
+
+	if (is_ret != (event->attr.config & 1))
+		return false;
+	if (!event->attr.config1)
+		/* a landing pad lies between the function's address and the probe's */
+		return !kp->symbol_name && (addr == event->attr.config2 || bc_function_entry(addr) == event->attr.config2);
+	/* such an event is called like its function */
+	return kp->symbol_name && kp->offset == event->attr.config2 && len <= sizeof(symbol) &&
+	       !compat_read_kernel(symbol, kp->symbol_name, len) && !memcmp(symbol, name, len);
+}
+
 bool bc_kprobe_tap_add(struct bc_kprobe_tap *tap, const struct perf_event *event, struct bc_hook **progs, bool at_entry)
 {
 	struct kretprobe *rp;
@@ -98,7 +118,7 @@ bool bc_kprobe_tap_add(struct bc_kprobe_tap *tap, const struct perf_event *event
 	if (event->attr.type == PERF_TYPE_TRACEPOINT)
 		return false;
 	tap->kp = bc_trace_kprobe_of(event, &is_ret);
-	if (!tap->kp)
+	if (!tap->kp || !is_of(event, tap->kp, is_ret))
 		return false;
 	tap->is_ret = is_ret;
 	tap->progs = progs;
