@@ -6,14 +6,16 @@
  *
  * What a kretprobe of the kernel's is safe against by its locks, this is by leaving it to the kernel: see bc_return_catch(). As to
  * tasks that die in a function: the entries of a task go in the tracepoint sched_process_exit, and from before on it is given none. As to the
- * module: the trampoline is its text, which stack walks therefore take for what it is. While a function has not returned, the
- * module is held. As to others who replace return addresses, the kernel's kretprobes and the graph tracer: whoever comes second finds
+ * module: the trampoline is its text, which stack walks therefore take for what it is. When the last probe goes, who still
+ * sleeps in a function gets the true return address back; where somebody else's lies over ours, the module is held till that one returns.
+ * As to others who replace return addresses, the kernel's kretprobes and the graph tracer: whoever comes second finds
  * the first one's trampoline and returns there.
  */
 #include "own_return.h"
 
 #ifdef BC_HAVE_OWN_RETURNS
 
+#include <linux/stop_machine.h>
 #include <linux/tracepoint.h>
 #include <linux/workqueue.h>
 
@@ -133,6 +135,26 @@ static bool is_empty(void)
 	return true;
 }
 
+/*
+ * All CPUs run this or wait for it. Without preemption nobody is between the function's return and the end of the trampoline then: the
+ * task would have to be scheduled there. So who has not returned finds the address where the function was called with it.
+ */
+static int give_addresses_back(void *unused)
+{
+	struct bc_return_bucket *b;
+	u32 i;
+
+	for (b = bc_returns; b < bc_returns + (1U << BC_RETURN_BUCKET_BITS); b++) {
+		for (i = 0; i < BC_RETURNS_IN_BUCKET; i++) {
+			if (!b->slot[i] || *(unsigned long *)b->slot[i] != (unsigned long)bc_return_trampoline)
+				continue;
+			*(unsigned long *)b->slot[i] = b->ret[i].to;
+			b->slot[i] = 0;
+		}
+	}
+	return 0;
+}
+
 static void look_again(struct work_struct *work);
 static DECLARE_DELAYED_WORK(keeper, look_again);
 
@@ -162,6 +184,8 @@ void bc_return_put(void)
 {
 	if (--users)
 		return;
+	if (!is_empty())
+		stop_machine(give_addresses_back, NULL, NULL);
 	mutex_lock(&keeper_lock);
 	if (!kept)
 		__module_get(THIS_MODULE);

@@ -373,35 +373,45 @@ def strange(names):
         os.close(event)
 
 
-def sleeper():
-    """For a test that unloads the module while this one is in the function: the probe goes, the sleeper stays."""
-    pid = pausing_child()
-    print("asleep", pid, flush=True)
-    os._exit(0)
+OVER = f"kret/over {PAUSE}"
 
 
-def pausing_child():
-    seen = Seen()
-    event = on_return(seen, PAUSE, mine=False)
+def over(on):
+    """A return probe of the kernel's own where the sleeper sleeps."""
+    enable = TRACING + "/events/kret/over/enable"
+    if on:
+        write(TRACING + "/kprobe_events", f"r:{OVER}\n")
+    write(enable, str(on))
+    if not on:
+        write(TRACING + "/kprobe_events", f"-:{OVER.split()[0]}\n")
+
+
+def sleeper(mark):
+    """For a test that unloads the module while a task is in the function: the probe goes, the sleeper stays."""
+    event = on_return(Seen(), PAUSE, mine=False)
     if event < 0:
         raise OSError(-event, "kretprobe")
     pid = os.fork()
     if not pid:
         os.setsid()
-        os.closerange(3, 256)
+        os.closerange(0, 256)
         signal.signal(signal.SIGUSR1, lambda *_: None)
         libc.syscall(SYS_PAUSE)
-        with open(sys.argv[2], "w") as file:
+        with open(mark, "w") as file:
             file.write("returned")
         os._exit(0)
     wait_until(lambda: in_pause(pid))
-    return pid
+    print("asleep", pid, flush=True)
 
 
 def main():
     wanted = sys.argv[1:]
     if wanted[:1] == ["sleeper"]:
-        sleeper()
+        sleeper(wanted[1])
+        return
+    if wanted[:1] == ["over"]:
+        over(int(wanted[1]))
+        return
     if wanted[:1] == ["strange"]:
         strange(wanted[1:] or STRANGE)
         return

@@ -52,19 +52,24 @@ def wake(vm: VM, pid: str, mark: str) -> None:
     assert vm.run(f"cat {mark}").stdout == "returned"
 
 
-def test_unload_while_one_has_not_returned(vm: VM) -> None:
+@pytest.mark.parametrize("over", [False, True], ids=["", "kernel's own over it"])
+def test_unload_while_one_has_not_returned(vm: VM, over: bool) -> None:
     """Either the module goes and the sleeper returns without it, or it can't go before."""
-    mark = "/tmp/returned"
+    mark = f"/tmp/returned{over:d}"
+    if over:
+        # first, since the last one that comes to a function is called first there
+        vm.run([*SCRIPT, "over", "1"], check=True)
     client = vm.popen(["bpfcompat", "run", "--", *SCRIPT, "sleeper", mark])
     pid = client.wait_for(r"asleep (\d+)", timeout=60).group(1)
     assert client.wait(60).returncode == 0
-    in_use = vm.run("rmmod bpfcompat").returncode
+    in_use = vm.run("rmmod bpfcompat").returncode != 0
+    assert in_use == (over and not vm.kernel.is_reference)
     wake(vm, pid, mark)
-    if in_use:
-        assert vm.unload_module() == []
-    else:
+    if over:
+        vm.run([*SCRIPT, "over", "0"], check=True)
+    if not in_use:
         vm.load_module()
-        assert vm.unload_module() == []
+    assert vm.unload_module() == []
     vm.load_module()
 
 
