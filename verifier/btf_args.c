@@ -21,8 +21,7 @@ static bool is_number(const struct btf_type *t)
 	}
 }
 
-/* Name of the struct that a program of this type is given, NULL when it has none. */
-static const char *ctx_struct(u32 prog_type)
+const char *bc_ctx_struct_name(u32 prog_type)
 {
 	switch (prog_type) {
 	case BPF_PROG_TYPE_KPROBE:
@@ -58,7 +57,7 @@ struct func_arg {
 static void classify(struct bpf_verifier_env *env, const struct bc_btf *btf, u32 type_id, struct func_arg *arg)
 {
 	const struct btf_type *t = bc_btf_skip_modifiers(btf, &type_id);
-	const char *ctx = ctx_struct(env->prog_type);
+	const char *ctx = bc_ctx_struct_name(env->prog_type);
 	s64 bytes;
 
 	arg->kind = ARG_BAD;
@@ -190,8 +189,7 @@ void bc_note_arg_types(struct bpf_verifier_env *env, u32 subprogno, const struct
 	}
 }
 
-/* The function may read and write all of the memory, or find NULL. */
-static int pass_mem(struct bpf_verifier_env *env, u32 regno, u32 bytes)
+int bc_pass_mem(struct bpf_verifier_env *env, u32 regno, u32 bytes)
 {
 	struct bpf_reg_state *reg = &bc_cur_regs(env)[regno];
 	u32 type = reg->type;
@@ -249,7 +247,7 @@ int bc_global_args_match(struct bpf_verifier_env *env, u32 subprogno)
 			err = bc_check_ptr_unmodified(env, reg, regno, false);
 			break;
 		case ARG_MEM:
-			err = pass_mem(env, regno, arg.bytes);
+			err = bc_pass_mem(env, regno, arg.bytes);
 			break;
 		default:
 			bc_log(env, "Unrecognized arg#%d type %s\n", i, kind_name(btf, param[i].type));

@@ -71,9 +71,12 @@ int bc_add_subprogs(struct bpf_verifier_env *env)
 	int err;
 
 	err = add_subprog(env, 0);
-	for (i = 0; !err && i < env->insn_cnt; i++)
+	for (i = 0; !err && i < env->insn_cnt; i++) {
 		if (names_subprog(&env->insns[i]))
 			err = add_subprog(env, (s64)i + env->insns[i].imm + 1);
+		else if (is_call(&env->insns[i]) && env->insns[i].src_reg == BPF_PSEUDO_KFUNC_CALL)
+			err = bc_find_kfunc(env, i);
+	}
 	if (err)
 		return err;
 	env->subprogs[env->subprog_cnt].start = env->insn_cnt;
@@ -108,7 +111,7 @@ int bc_check_subprogs(struct bpf_verifier_env *env)
 	for (i = 0; i < env->insn_cnt; i++) {
 		const struct bpf_insn *insn = &env->insns[i];
 
-		if (is_call(insn) && insn->imm == BPF_FUNC_tail_call && insn->src_reg != BPF_PSEUDO_CALL)
+		if (is_call(insn) && insn->imm == BPF_FUNC_tail_call && !insn->src_reg)
 			sub->has_tail_call = true;
 		if (BPF_CLASS(insn->code) == BPF_LD && (BPF_MODE(insn->code) == BPF_ABS || BPF_MODE(insn->code) == BPF_IND))
 			sub->has_ld_abs = true;

@@ -152,7 +152,7 @@ static void print_jmp(struct bpf_verifier_env *env, const struct bpf_insn *insn)
 		if (insn->src_reg == BPF_PSEUDO_CALL)
 			bc_log(env, "(%02x) call pc%+d\n", insn->code, insn->imm);
 		else if (insn->src_reg == BPF_PSEUDO_KFUNC_CALL)
-			bc_log(env, "(%02x) call kernel-function#%d\n", insn->code, insn->imm);
+			bc_log(env, "(%02x) call %s#%d\n", insn->code, bc_kfunc_name(env, (u32)(insn - env->insns)), insn->imm);
 		else
 			bc_log(env, "(%02x) call %s#%d\n", insn->code, bc_helper_name(env, insn->imm), insn->imm);
 	} else if (insn->code == (BPF_JMP | BPF_JA)) {

@@ -15,6 +15,7 @@ struct fixup {
 	u32 new_subprog[BC_MAX_SUBPROGS];	/* by old number */
 	u32 subprog_cnt;
 	bool has_goto, has_more;	/* some instruction becomes several */
+	u64 jiffies;		/* address; 0: bpf_jiffies64() is called */
 };
 
 static bool is_ld_imm64(const struct bpf_insn *insn)
@@ -79,9 +80,14 @@ static void decide_branches(struct fixup *fx)
 	}
 }
 
+static bool is_jiffies64(const struct bpf_insn *insn)
+{
+	return insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg && insn->imm == BPF_FUNC_jiffies64;
+}
+
 static void mark_kept(struct fixup *fx)
 {
-	const struct bpf_verifier_env *env = fx->env;
+	struct bpf_verifier_env *env = fx->env;
 	u32 i;
 
 	for (i = 0; i < fx->cnt; i++) {
@@ -93,6 +99,10 @@ static void mark_kept(struct fixup *fx)
 			i++;
 		} else if (insn->code == (BPF_JMP | BPF_CALL) && env->aux[i].loop == BC_LOOP_INLINE) {
 			fx->keep[i] = BC_LOOP_INSNS;
+			fx->has_more = true;
+		} else if (fx->keep[i] && fx->jiffies && is_jiffies64(insn)) {
+			env->aux[i].loop = BC_JIFFIES_INLINE;
+			fx->keep[i] = BC_JIFFIES_INSNS;
 			fx->has_more = true;
 		} else if (insn->code == (BPF_JMP | BPF_CALL) && fx->keep[i] && sets_callback(insn)) {
 			fx->keep[i] = 3;
@@ -135,7 +145,7 @@ static bool jumps_too_far(const struct fixup *fx)
 	return false;
 }
 
-/* Where loops in line would push a jump's end too far away, none is. */
+/* Where helpers in line would push a jump's end too far away, none is. */
 static int keep_in_reach(struct fixup *fx)
 {
 	u32 i;
@@ -143,7 +153,7 @@ static int keep_in_reach(struct fixup *fx)
 	if (!jumps_too_far(fx))
 		return 0;
 	for (i = 0; i < fx->cnt; i++) {
-		if (fx->keep[i] > 1 && fx->env->aux[i].loop == BC_LOOP_INLINE) {
+		if (fx->keep[i] > 1 && (fx->env->aux[i].loop == BC_LOOP_INLINE || fx->env->aux[i].loop == BC_JIFFIES_INLINE)) {
 			fx->keep[i] = 1;
 			fx->env->aux[i].loop = BC_LOOP_CALL;
 		}
@@ -279,14 +289,28 @@ static u32 stack_depth(const struct fixup *fx, u32 old)
 	return fx->env->subprogs[i].stack_depth;
 }
 
-static void expand_loop(const struct fixup *fx, u32 old, struct bpf_insn *insn, struct bc_insn_aux *aux)
+/* r0 = the address; r0 = what lies there */
+static void expand_jiffies(const struct fixup *fx, struct bpf_insn *insn)
+{
+	memset(insn, 0, BC_JIFFIES_INSNS * sizeof(*insn));
+	insn[0].code = BPF_LD | BPF_IMM | BPF_DW;
+	set_imm64(insn, fx->jiffies);
+	insn[2].code = BPF_LDX | BPF_MEM | BPF_DW;
+}
+
+static void expand(const struct fixup *fx, u32 old, struct bpf_insn *insn, struct bc_insn_aux *aux)
 {
 	const struct bpf_verifier_env *env = fx->env;
-	u32 callback = fx->new_idx[env->subprogs[env->aux[old].subprogno].start], i;
+	u32 callback, i;
 
-	bc_expand_loop(insn, stack_depth(fx, old), (s32)callback - (s32)fx->new_idx[old]);
-	for (i = 0; i < BC_LOOP_INSNS; i++)
+	for (i = 0; i < fx->keep[old]; i++)
 		aux[i].orig_insn = old;
+	if (env->aux[old].loop == BC_JIFFIES_INLINE) {
+		expand_jiffies(fx, insn);
+		return;
+	}
+	callback = fx->new_idx[env->subprogs[env->aux[old].subprogno].start];
+	bc_expand_loop(insn, stack_depth(fx, old), (s32)callback - (s32)fx->new_idx[old]);
 }
 
 /* bpf_timer_set_callback() is told whose function it is given. */
@@ -317,7 +341,7 @@ static void fix_insn(const struct fixup *fx, u32 old, struct bpf_insn *insn, str
 		return;
 	}
 	if (fx->keep[old] > 1) {
-		expand_loop(fx, old, insn, aux);
+		expand(fx, old, insn, aux);
 		return;
 	}
 	aux->orig_insn = old;
@@ -334,6 +358,9 @@ static void fix_insn(const struct fixup *fx, u32 old, struct bpf_insn *insn, str
 	} else if (is_subprog_call(insn)) {
 		insn->imm = to[env->subprogs[from->subprogno].start] - to[old] - 1;
 		insn->off = 0;
+	} else if (insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_KFUNC_CALL) {
+		aux->kfunc = 1;
+		aux->map_off = from->kfunc - 1u;
 	} else if (insn->code == (BPF_JMP | BPF_CALL)) {
 		if (!(from->call_map & BC_MAP_INNER))
 			aux->used_map = from->call_map;
@@ -534,6 +561,7 @@ int bc_fixup(struct bpf_verifier_env *env, struct bc_verified *out)
 		return -ENOMEM;
 	fx->env = env;
 	fx->cnt = env->insn_cnt;
+	fx->jiffies = env->ops->jiffies_addr ? env->ops->jiffies_addr(env->args->host) : 0;
 	fx->keep = port_zalloc(fx->cnt + 1);
 	fx->new_idx = port_zalloc((fx->cnt + 1) * sizeof(*fx->new_idx));
 	if (fx->keep && fx->new_idx)

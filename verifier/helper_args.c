@@ -122,8 +122,7 @@ static int check_type(struct bpf_verifier_env *env, u32 regno, u16 arg, const ch
 	return -EACCES;
 }
 
-/* Pointers to memory may point into it; all others are passed as they were made. */
-static int check_offset(struct bpf_verifier_env *env, u32 regno, u16 arg)
+int bc_check_arg_offset(struct bpf_verifier_env *env, u32 regno, u16 arg)
 {
 	const struct bpf_reg_state *reg = &bc_cur_regs(env)[regno];
 
@@ -194,8 +193,7 @@ int bc_check_helper_mem(struct bpf_verifier_env *env, u32 regno, s32 size, enum 
 	}
 }
 
-/* The size of the memory in the register before. */
-static int check_size(struct bpf_verifier_env *env, u32 regno, enum bc_access access, bool zero_ok, struct bpf_call_meta *meta)
+int bc_check_mem_size(struct bpf_verifier_env *env, u32 regno, enum bc_access access, bool zero_ok, struct bpf_call_meta *meta)
 {
 	const struct bpf_scalar *v = &bc_cur_regs(env)[regno].v;
 	int err;
@@ -349,7 +347,7 @@ static int check_by_kind(struct bpf_verifier_env *env, u32 n, struct bpf_call_me
 	case BC_ARG_CONST_SIZE:
 	case BC_ARG_CONST_SIZE_OR_ZERO:
 		access = n && helper_writes(fn->arg[n - 1]) ? BC_WRITE : BC_READ;
-		return check_size(env, regno, access, BC_ARG_TYPE(arg) == BC_ARG_CONST_SIZE_OR_ZERO, meta);
+		return bc_check_mem_size(env, regno, access, BC_ARG_TYPE(arg) == BC_ARG_CONST_SIZE_OR_ZERO, meta);
 	case BC_ARG_INT_FIXED_MEM:
 	case BC_ARG_UNINIT_FIXED_MEM:
 		return check_fixed_mem(env, regno, arg, fn->fixed_size[n], meta);
@@ -408,7 +406,7 @@ static int check_arg(struct bpf_verifier_env *env, u32 n, struct bpf_call_meta *
 	if (!(bc_reg_is_null(reg) && (arg & BC_ARG_OR_NULL))) {
 		err = check_type(env, regno, arg, fn->arg_btf_name[n], meta);
 		if (!err)
-			err = check_offset(env, regno, arg);
+			err = bc_check_arg_offset(env, regno, arg);
 		if (err)
 			return err;
 	}

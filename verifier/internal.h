@@ -287,11 +287,12 @@ enum bc_index_kind {
 	BC_INDEX_ANY,
 };
 
-/* What becomes of a call of bpf_loop(). */
+/* What becomes of a call of bpf_loop(), or of bpf_jiffies64(). */
 enum bc_loop_kind {
 	BC_LOOP_UNSEEN,
 	BC_LOOP_INLINE,
 	BC_LOOP_CALL,
+	BC_JIFFIES_INLINE,
 };
 
 struct bpf_insn_aux_data {
@@ -302,7 +303,7 @@ struct bpf_insn_aux_data {
 	u8 ldimm;		/* enum bc_ldimm_kind */
 	u16 map_index;		/* used_maps[] */
 	u16 call_map;		/* helper call: used_maps index + 1 of the map it is called on; 0 none; BC_MAP_POISON */
-	u8 loop;		/* call of bpf_loop(): enum bc_loop_kind */
+	u8 loop;		/* enum bc_loop_kind */
 	u8 index_kind;		/* tail call: enum bc_index_kind */
 	u32 index;		/* the one index that the tail call is made with */
 	u32 map_off;
@@ -316,6 +317,7 @@ struct bpf_insn_aux_data {
 	const struct bc_btf *ksym_btf;
 	u32 ksym_btf_id;
 	u32 ksym_mem_size;
+	u8 kfunc;		/* call of a kernel function (of ksym_btf): bc_kfuncs[] index + 1; 0: none that may be called */
 	bool prune_point;	/* states are stored and compared here */
 	bool jmp_point;		/* reaching it is recorded in the history */
 	bool callback_point;	/* call of a helper that calls back: where rounds of the callback meet */
@@ -600,6 +602,40 @@ bool bc_helper_calls_back(s32 func_id);
 void bc_forget_packets(struct bpf_verifier_env *env);	/* pointers to packets are numbers from here on */
 int bc_check_snprintf(struct bpf_verifier_env *env);
 
+/* helper_args.c: pointers to memory may point into it; all others are passed as they were made. */
+int bc_check_arg_offset(struct bpf_verifier_env *env, u32 regno, u16 arg);
+/* The size of the memory in the register before. */
+int bc_check_mem_size(struct bpf_verifier_env *env, u32 regno, enum bc_access access, bool zero_ok, struct bpf_call_meta *meta);
+
+/* ---- kfunc.c, kfunc_args.c: calls of kernel functions ---- */
+
+/* A call at work. */
+struct bc_kfunc_call {
+	const struct bc_kfunc *fn;
+	const struct bc_btf *btf;
+	const struct btf_type *proto;
+	const char *name;
+	u32 func_id;
+	u32 ref_obj_id;			/* of the argument that is a reference; 0: none */
+	u64 mem_size;			/* of the memory that is returned; 0: not told */
+	bool mem_rdonly;
+};
+
+/* Before the walk: does the call of @idx name a function? */
+int bc_find_kfunc(struct bpf_verifier_env *env, u32 idx);
+/* Its name, for the log. */
+const char *bc_kfunc_name(const struct bpf_verifier_env *env, u32 idx);
+int bc_check_kfunc_call(struct bpf_verifier_env *env, const struct bpf_insn *insn);
+int bc_check_kfunc_args(struct bpf_verifier_env *env, struct bc_kfunc_call *c);
+/* btf_args.c: the struct that programs of the type get as their context; NULL when it has none. */
+const char *bc_ctx_struct_name(u32 prog_type);
+/* The function may read and write all of the memory, or find NULL. */
+int bc_pass_mem(struct bpf_verifier_env *env, u32 regno, u32 bytes);
+/* target.c: how a function takes its arguments, with Linux's messages about those that cannot be called. */
+int bc_func_model(struct bpf_verifier_env *env, const struct bc_btf *btf, const struct btf_type *proto, const char *name,
+		  struct bc_func_model *m);
+int bc_use_btf(struct bpf_verifier_env *env, struct bc_btf *btf);	/* resolve.c: keeps it with the program; takes the reference over */
+
 int bc_check_call(struct bpf_verifier_env *env, const struct bpf_insn *insn);
 int bc_push_callback(struct bpf_verifier_env *env, const struct bpf_call_meta *meta);
 int bc_return_from_call(struct bpf_verifier_env *env);
@@ -665,6 +701,7 @@ int bc_check_attach(struct bpf_verifier_env *env);
 /* loop.c: bpf_loop() in line. */
 #define BC_LOOP_INSNS	19
 #define BC_LOOP_STACK	24	/* bytes that it takes of the frame */
+#define BC_JIFFIES_INSNS 3	/* that bpf_jiffies64() becomes */
 /* The helper is about to be called with callback @subprogno. */
 int bc_note_loop(struct bpf_verifier_env *env, u32 subprogno);
 /* BC_LOOP_INSNS instructions, in a frame of @depth bytes; the callback stands @callback instructions behind the first of them. */

@@ -242,12 +242,25 @@ static int describe_variable(struct bpf_verifier_env *env, struct bpf_insn_aux_d
 	return 0;
 }
 
+int bc_use_btf(struct bpf_verifier_env *env, struct bc_btf *btf)
+{
+	u32 i;
+
+	for (i = 0; i < env->used_btf_cnt && env->used_btfs[i] != btf; i++)
+		;
+	if (i < env->used_btf_cnt || i == BC_MAX_USED_BTFS) {
+		env->ops->btf_put(env->args->host, btf);
+		return i < env->used_btf_cnt ? 0 : -E2BIG;
+	}
+	env->used_btfs[env->used_btf_cnt++] = btf;
+	return 0;
+}
+
 static int resolve_variable(struct bpf_verifier_env *env, u32 idx)
 {
 	const struct bpf_insn *insn = &env->insns[idx];
 	struct bc_btf *module;
 	const struct bc_btf *btf;
-	u32 i;
 	int err;
 
 	if (!insn[1].imm) {
@@ -265,19 +278,11 @@ static int resolve_variable(struct bpf_verifier_env *env, u32 idx)
 	}
 	/* its addresses are the kernel's, so it must have come from the kernel */
 	err = module->kernel ? describe_variable(env, &env->aux[idx], module, (u32)insn->imm) : -EINVAL;
-	for (i = 0; !err && i < env->used_btf_cnt; i++)
-		if (env->used_btfs[i] == module)
-			break;
-	if (err || i < env->used_btf_cnt) {
+	if (err) {
 		env->ops->btf_put(env->args->host, module);
 		return err;
 	}
-	if (i == BC_MAX_USED_BTFS) {
-		env->ops->btf_put(env->args->host, module);
-		return -E2BIG;
-	}
-	env->used_btfs[env->used_btf_cnt++] = module;
-	return 0;
+	return bc_use_btf(env, module);
 }
 
 static int resolve_ldimm64(struct bpf_verifier_env *env, u32 idx)

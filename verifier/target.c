@@ -49,11 +49,10 @@ static s32 value_size(const struct bc_btf *btf, u32 id, const struct btf_type **
 	return -EINVAL;
 }
 
-static int func_model(struct bpf_verifier_env *env, const struct bc_btf *btf, const struct btf_type *proto)
+int bc_func_model(struct bpf_verifier_env *env, const struct bc_btf *btf, const struct btf_type *proto, const char *name,
+		  struct bc_func_model *m)
 {
-	const char *name = env->attach_func_name;
 	const struct btf_param *p = bt_params(proto);
-	struct bc_func_model *m = &env->attach_model;
 	u32 i, n = bt_vlen(proto);
 	const struct btf_type *t;
 	s32 size;
@@ -116,7 +115,7 @@ static int func_target(struct bpf_verifier_env *env, const struct bc_btf *btf, c
 	t = bc_btf_type(btf, t->type);
 	if (!t || !bt_is(t, KIND_BIT(FUNC_PROTO)))
 		return -EINVAL;
-	err = func_model(env, btf, t);
+	err = bc_func_model(env, btf, t, name, &env->attach_model);
 	if (err)
 		return err;
 	if (env->expected_attach_type == BPF_TRACE_ITER)

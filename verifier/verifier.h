@@ -145,6 +145,59 @@ const struct bc_func_proto *bc_func_proto(u32 func_id);
 /* Name of a helper for messages and dumps: "map_lookup_elem"; "unknown" past the last. */
 const char *bc_func_name(u32 func_id);
 
+/* ---- kernel functions that programs may call by their BTF (BPF_PSEUDO_KFUNC_CALL): verifier/kfunc_table.c ---- */
+
+enum bc_kfunc_flags {
+	BC_KF_ACQUIRE = 1 << 0,		/* returns a reference */
+	BC_KF_RELEASE = 1 << 1,		/* gives the one among its arguments back */
+	BC_KF_RET_NULL = 1 << 2,
+	BC_KF_KPTR_GET = 1 << 3,	/* the first argument is a field of a map's value that holds a reference */
+	BC_KF_TRUSTED_ARGS = 1 << 4,	/* takes pointers to objects that the program has a reference to */
+	BC_KF_SLEEPABLE = 1 << 5,
+	BC_KF_DESTRUCTIVE = 1 << 6,
+};
+
+enum bc_kfunc_id {
+	BC_KFUNC_call_test1,
+	BC_KFUNC_call_test2,
+	BC_KFUNC_call_test3,
+	BC_KFUNC_call_test_acquire,
+	BC_KFUNC_call_memb_acquire,
+	BC_KFUNC_call_test_release,
+	BC_KFUNC_call_memb_release,
+	BC_KFUNC_call_memb1_release,
+	BC_KFUNC_call_test_get_rdwr_mem,
+	BC_KFUNC_call_test_get_rdonly_mem,
+	BC_KFUNC_call_test_acq_rdonly_mem,
+	BC_KFUNC_call_int_mem_release,
+	BC_KFUNC_call_test_kptr_get,
+	BC_KFUNC_call_test_pass_ctx,
+	BC_KFUNC_call_test_pass1,
+	BC_KFUNC_call_test_pass2,
+	BC_KFUNC_call_test_fail1,
+	BC_KFUNC_call_test_fail2,
+	BC_KFUNC_call_test_fail3,
+	BC_KFUNC_call_test_mem_len_pass1,
+	BC_KFUNC_call_test_mem_len_fail1,
+	BC_KFUNC_call_test_mem_len_fail2,
+	BC_KFUNC_call_test_ref,
+	BC_KFUNC_call_test_destructive,
+	__BC_KFUNCS
+};
+
+struct bc_kfunc {
+	const char *name;
+	/*
+	 * What it takes and, after a colon, returns, as it is implemented here; what BTF says must be the same. A digit: a number of so many
+	 * bytes; s: a pointer to a struct; m: to a number or to anything; p: to a pointer to a struct; v: nothing.
+	 */
+	const char *proto;
+	u32 flags;			/* enum bc_kfunc_flags */
+	u64 prog_types;			/* that may call it: 1 << enum bpf_prog_type */
+};
+
+extern const struct bc_kfunc bc_kfuncs[__BC_KFUNCS];
+
 /* ---- what the loader supplies ---- */
 
 struct bc_verifier_ops {
@@ -168,6 +221,10 @@ struct bc_verifier_ops {
 	int (*raw_tp_args)(void *host, const char *name);
 	/* Are there iterators over these (Linux's name: "task_file")? NULL: all that Linux has. */
 	bool (*iter_target)(void *host, const char *name);
+	/* May the caller bring the machine down (CAP_SYS_BOOT)? */
+	bool (*may_destroy)(void *host);
+	/* Where the count of ticks lies that bpf_jiffies64() returns; 0: the helper is to be called. May be NULL. */
+	u64 (*jiffies_addr)(void *host);
 };
 
 /* The attributes of BPF_PROG_LOAD that matter here; pointers are to memory of this side (already copied in). */
@@ -207,6 +264,7 @@ struct bc_insn_aux {
 	u8 program:1;		/* ld_imm64 of bc_verify_args.program */
 	u8 one_index:1;		/* tail call: the index is always map_off, and in the array */
 	u8 zext:1;		/* 32-bit result whose upper half is observed (for JITs that need it) */
+	u8 kfunc:1;		/* call of a kernel function: enum bc_kfunc_id in map_off */
 	u16 used_map;		/* index in used_maps, for map_ptr and map_value; for helper calls index + 1 of the one map it is called on, 0 unknown */
 	u32 map_off;		/* map_value: byte offset in it */
 	u32 orig_insn;		/* index in the program as loaded */
@@ -236,6 +294,7 @@ struct bc_func_model {
  * The instructions are those of RFC 9669 with these conventions, for interpreter and JIT alike:
  *  - call, src_reg 0: imm is the helper's number. Tail calls too (BPF_FUNC_tail_call).
  *  - call, src_reg 1 (BPF_PSEUDO_CALL): imm is relative to the next instruction, in instructions; off holds 0.
+ *  - call, src_reg 2 (BPF_PSEUDO_KFUNC_CALL): a function of bc_kfuncs[], by aux.map_off; imm and off are as the program had them.
  *  - ld_imm64 holds a final 64-bit value (src_reg 0), but for aux.func_ptr (src_reg BPF_PSEUDO_FUNC, imm = subprogram number).
  *  - loads and stores on the context are as the program wrote them, at the offsets of the user-visible struct; the runner lays that
  *    struct out. Only packet pointers (data, data_end, data_meta: 32-bit fields) are turned into 64-bit loads: see verifier/ctx.h.

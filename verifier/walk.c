@@ -319,21 +319,14 @@ static int step_call(struct bpf_verifier_env *env, const struct bpf_insn *insn)
 		bc_log(env, "BPF_CALL uses reserved fields\n");
 		return -EINVAL;
 	}
-	if (env->cur->active_spin_lock && (insn->src_reg == BPF_PSEUDO_CALL || insn->imm != BPF_FUNC_spin_unlock)) {
+	if (env->cur->active_spin_lock && (insn->src_reg || insn->imm != BPF_FUNC_spin_unlock)) {
 		bc_log(env, "function calls are not allowed while holding a lock\n");
 		return -EINVAL;
 	}
 	if (insn->src_reg == BPF_PSEUDO_CALL)
 		return bc_check_call(env, insn);
-	if (insn->src_reg == BPF_PSEUDO_KFUNC_CALL) {
-		/* imm 0 is what libbpf leaves for a weak function that was not found: not to be reached */
-		if (!insn->imm) {
-			bc_log(env, "invalid kernel function call not eliminated in verifier pass\n");
-			return -EINVAL;
-		}
-		bc_log(env, "calling kernel function #%d is not allowed\n", insn->imm);
-		return -EINVAL;
-	}
+	if (insn->src_reg == BPF_PSEUDO_KFUNC_CALL)
+		return bc_check_kfunc_call(env, insn);
 	return bc_check_helper_call(env, insn);
 }
 

@@ -104,6 +104,20 @@ static bool host_iter_target(void *host, const char *name)
 	return bc_iter_offered(name);
 }
 
+static bool host_may_destroy(void *host)
+{
+	return capable(CAP_SYS_BOOT);
+}
+
+static u64 host_jiffies_addr(void *host)
+{
+#ifdef CONFIG_64BIT
+	return (unsigned long)&jiffies;
+#else
+	return 0;	/* not to be read in one piece */
+#endif
+}
+
 static const struct bc_verifier_ops host_ops = {
 	.map_get = host_map_get,
 	.map_put = host_map_put,
@@ -116,6 +130,8 @@ static const struct bc_verifier_ops host_ops = {
 	.ksym_addr = host_ksym_addr,
 	.raw_tp_args = host_raw_tp_args,
 	.iter_target = host_iter_target,
+	.may_destroy = host_may_destroy,
+	.jiffies_addr = host_jiffies_addr,
 };
 
 /* ---- the object ---- */

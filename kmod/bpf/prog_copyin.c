@@ -124,22 +124,27 @@ int bc_prog_copy_debug_info(const union bpf_attr *attr, union bpf_attr __user *u
 	return 0;
 }
 
-static bool uses_fd_array(const struct bpf_insn *insn)
+/* Does the instruction name an fd by its place in the array? A module's function does so by its offset, where that is a place at all. */
+static bool uses_fd_array(const struct bpf_insn *insn, s32 *index)
 {
-	return insn->code == (BPF_LD | BPF_IMM | BPF_DW) &&
-	       (insn->src_reg == BPF_PSEUDO_MAP_IDX || insn->src_reg == BPF_PSEUDO_MAP_IDX_VALUE);
+	*index = insn->imm;
+	if (insn->code == (BPF_LD | BPF_IMM | BPF_DW))
+		return insn->src_reg == BPF_PSEUDO_MAP_IDX || insn->src_reg == BPF_PSEUDO_MAP_IDX_VALUE;
+	*index = insn->off;
+	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_KFUNC_CALL && insn->off > 0;
 }
 
 /* The attributes do not say how long the array is, so what the program refers to is read, and nothing else. */
 int bc_prog_copy_fd_array(const union bpf_attr *attr, const struct bpf_insn *insns, struct bc_prog_debug_info *info)
 {
 	u32 i, cnt = 0;
+	s32 index;
 
 	for (i = 0; i < attr->insn_cnt; i++)
-		if (uses_fd_array(&insns[i])) {
-			if (insns[i].imm < 0 || insns[i].imm >= FD_INDEX_MAX)
+		if (uses_fd_array(&insns[i], &index)) {
+			if (index < 0 || index >= FD_INDEX_MAX)
 				return attr->fd_array ? -EFAULT : -EPROTO;
-			cnt = max_t(u32, cnt, insns[i].imm + 1);
+			cnt = max_t(u32, cnt, index + 1);
 		}
 	if (!cnt || !attr->fd_array)
 		return 0;
@@ -148,8 +153,8 @@ int bc_prog_copy_fd_array(const union bpf_attr *attr, const struct bpf_insn *ins
 		return -ENOMEM;
 	info->fd_array_cnt = cnt;
 	for (i = 0; i < attr->insn_cnt; i++)
-		if (uses_fd_array(&insns[i]) &&
-		    port_copy_from_user(&info->fd_array[insns[i].imm], attr->fd_array + insns[i].imm * sizeof(s32), sizeof(s32)))
+		if (uses_fd_array(&insns[i], &index) &&
+		    port_copy_from_user(&info->fd_array[index], attr->fd_array + index * sizeof(s32), sizeof(s32)))
 			return -EFAULT;
 	return 0;
 }

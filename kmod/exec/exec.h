@@ -46,6 +46,10 @@ struct bc_exec_env {
 	void (*probe_load)(void *dst, const void *src, u32 size);
 };
 
+/* The kernel functions of bc_kfuncs[], in their order; and the kernel object that they hand out: do the bytes lie in it? */
+extern const bc_helper_fn bc_kfunc_table[__BC_KFUNCS];
+bool bc_kfunc_object_has(u64 addr, u32 size);
+
 /* Runs @prog on @ctx in @area; returns r0. The caller holds off preemption and re-entry on @area. */
 u64 bc_interp_run(const struct bc_exec_env *env, struct bc_exec_area *area, const struct bc_exec_prog *prog, const void *ctx);
 

@@ -430,6 +430,11 @@ static void interp(const struct bc_exec_env *env, struct bc_exec_area *area, con
 				insn = target - 1;
 				break;
 			}
+			if (insn->src_reg == BPF_PSEUDO_KFUNC_CALL) {
+				regs[BPF_REG_0] = bc_kfunc_table[prog->aux[insn - prog->insns].map_off](
+					regs[BPF_REG_1], regs[BPF_REG_2], regs[BPF_REG_3], regs[BPF_REG_4], regs[BPF_REG_5]);
+				break;
+			}
 			if (insn->imm == BPF_FUNC_tail_call) {
 				const struct bc_map_desc *map = (const void *)(unsigned long)regs[BPF_REG_2];
 				const struct bc_exec_prog *next;

@@ -120,6 +120,12 @@ static bool call(struct jit *j, u32 i, const struct bpf_insn *insn)
 		jit_distance_to(j, j->subs[sub_starting_at(j, i + 1 + insn->imm)].entry);
 		return true;
 	}
+	if (insn->src_reg == BPF_PSEUDO_KFUNC_CALL) {
+		if (!j->prog->aux[i].kfunc || j->prog->aux[i].map_off >= __BC_KFUNCS)
+			return false;
+		jit_call(j, (unsigned long)bc_kfunc_table[j->prog->aux[i].map_off]);
+		return true;
+	}
 	if (insn->imm == BPF_FUNC_tail_call) {
 		jit_tail_call(j, &j->prog->aux[i]);
 		return true;
@@ -280,6 +286,8 @@ static int note_insn(struct jit *j, struct jit_sub *sub, u32 i, bool *deep)
 			return -EINVAL;
 		j->subs[sub_starting_at(j, target)].called = true;
 		*deep = true;
+	} else if (insn->src_reg == BPF_PSEUDO_KFUNC_CALL) {
+		return 0;
 	} else if (insn->imm == BPF_FUNC_tail_call) {
 		j->img->has_tail_call = true;
 		*deep = true;

@@ -153,7 +153,7 @@ def write_native(loads: dict[str, Load]) -> None:
 
 
 REASONS = [
-    (r"(?:calling|invalid) kernel function|extern \(func ksym\)", "kernel functions cannot be called"),
+    (r"(?:calling|invalid) kernel function|extern \(func ksym\)", "a kernel function cannot be called"),
     (r"unknown func (bpf_\w+)#", r"\1 is not offered"),
     (r"map 'server_map' is referenced but wasn't created", "a map is pinned, and there is no bpffs"),
     (r"map '(\w+)' is referenced but wasn't created", r"the map \1 cannot be made here"),

@@ -132,7 +132,7 @@ REASONS = [
     (r"SKIP \(unsupported map type (\d+)\)", r"maps of type \1 are not offered"),
     (r"Failed to create map with btf_id pointer", r"maps with kptrs are not offered"),
     (r"Failed to create (map with \w+|\w+_map)", r"no \1"),
-    (r"(?:invalid|calling) kernel function (?:call not eliminated|\S+ is not allowed)", "kernel functions cannot be called"),
+    (r"invalid kernel function call not eliminated", "the kernel's BTF has not the function that is called"),
     (r"unknown func (bpf_\w+)#", r"\1 is not offered"),
     (r"Failed to find BTF ID for '(\w+)'", r"no function \1 in the kernel's BTF"),
     (r"map_ptr access not supported without CONFIG_DEBUG_INFO_BTF", "maps are not laid out as Linux's"),

@@ -186,6 +186,11 @@ def call(func_id: int) -> Insn:
     return Insn(JMP | JMP_OPS["call"], imm=func_id)
 
 
+def call_kfunc(btf_id: int, off: int = 0) -> Insn:
+    """A kernel function by its BTF: the kernel's, or that of the @off-th fd."""
+    return Insn(JMP | JMP_OPS["call"], src=PSEUDO_KFUNC_CALL, off=off, imm=btf_id)
+
+
 def call_sub(to: int | str) -> Insn:
     if isinstance(to, str):
         return Insn(JMP | JMP_OPS["call"], src=PSEUDO_CALL, target=to, where="imm")

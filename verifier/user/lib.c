@@ -386,6 +386,16 @@ static u64 op_ksym_addr(void *host, const char *name)
 	return vmlinux && (bc_btf_find(vmlinux, name, BTF_KIND_FUNC) > 0 || bc_btf_find(vmlinux, name, BTF_KIND_VAR) > 0);
 }
 
+static bool op_may_destroy(void *host)
+{
+	return !((struct bcu *)host)->no_boot;
+}
+
+static u64 op_jiffies_addr(void *host)
+{
+	return (unsigned long)&((struct bcu *)host)->jiffies;
+}
+
 const struct bc_verifier_ops bcu_ops = {
 	.map_get = op_map_get,
 	.map_put = op_map_put,
@@ -396,6 +406,8 @@ const struct bc_verifier_ops bcu_ops = {
 	.btf_get = op_btf_get,
 	.btf_put = op_btf_put,
 	.ksym_addr = op_ksym_addr,
+	.may_destroy = op_may_destroy,
+	.jiffies_addr = op_jiffies_addr,
 };
 
 /* ---- programs ---- */
@@ -438,6 +450,8 @@ int bcu_prog_load(struct bcu *w, const struct bcu_load *l, struct bcu_stats *sta
 	args.func_info_cnt = l->func_info_cnt;
 	args.line_info = l->line_info;
 	args.line_info_cnt = l->line_info_cnt;
+	args.fd_array = l->fd_array;
+	args.fd_array_cnt = l->fd_array_cnt;
 	args.log_level = l->log_level;
 	args.log_buf = (unsigned long)l->log;
 	args.log_size = l->log_size;
@@ -516,11 +530,13 @@ static const struct bc_exec_prog *tail_call_target(u64 map, u32 index)
 	return &m->progs[index]->exec;
 }
 
-/* Addresses that "fault" here are all those that are not this world's own. */
+/* Addresses that "fault" here are all those that are not this world's own: of the kernel's objects it has one. */
 static void probe_load(void *dst, const void *src, u32 size)
 {
-	(void)src;
-	memset(dst, 0, size);
+	if (bc_kfunc_object_has((unsigned long)src, size))
+		memcpy(dst, src, size);
+	else
+		memset(dst, 0, size);
 }
 
 const struct bc_exec_env bcu_exec_env = {
@@ -576,6 +592,7 @@ int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 	bcu_cur = w;
 	w->run = r;
 	w->seed = r->seed;
+	w->jiffies = r->seed;
 	w->ctx = ctx;
 	w->ctx_size = ctx_size;
 	w->running = p;

@@ -100,6 +100,8 @@ struct bcu_frame {
 struct bcu {
 	struct bcu_object objs[BCU_OBJECTS];
 	const struct bc_btf *vmlinux;
+	bool no_boot;			/* the caller has not CAP_SYS_BOOT */
+	u64 jiffies;
 	bool all_helpers;		/* programs may call helpers that are not here; such programs do not run */
 	struct bc_exec_area area;
 	struct bc_jit_cpu jit_cpu;

@@ -12,6 +12,11 @@ void bcu_allow_all_helpers(struct bcu *w)
 	w->all_helpers = true;
 }
 
+void bcu_forbid_boot(struct bcu *w)
+{
+	w->no_boot = true;
+}
+
 bool bcu_type_has_helper(u32 prog_type, u32 func_id)
 {
 	struct bpf_verifier_env *env = calloc(1, sizeof(*env));

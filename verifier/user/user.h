@@ -37,6 +37,8 @@ int bcu_map_set_inner(struct bcu *w, int fd, int inner_fd);
 bool bcu_type_has_helper(u32 prog_type, u32 func_id);
 /* Lets programs be verified that call helpers which this library has not; they do not run (ENOTSUPP). */
 void bcu_allow_all_helpers(struct bcu *w);
+/* Without CAP_SYS_BOOT from now on. */
+void bcu_forbid_boot(struct bcu *w);
 int bcu_prog_array_set(struct bcu *w, int map_fd, u32 index, int prog_fd);	/* prog_fd -1: empty */
 
 struct bcu_load {
@@ -52,6 +54,8 @@ struct bcu_load {
 	u32 func_info_cnt;
 	const void *line_info;
 	u32 line_info_cnt;
+	const s32 *fd_array;
+	u32 fd_array_cnt;
 	u32 log_level;
 	char *log;
 	u32 log_size;

@@ -253,6 +253,9 @@ static void check_access(struct bcu *w, const struct bc_exec_prog *prog, u32 idx
 	}
 	if (prog != &w->running->exec || !w->running->recorded || orig >= w->running->recorded_cnt)
 		return;
+	/* an access of a helper's that is done in place */
+	if (w->running->loaded && w->running->loaded[orig].code != insn->code)
+		return;
 	rec = &w->running->recorded[orig];
 	for (i = 0; i < rec->cnt; i++) {
 		const struct bcu_reg *r = &rec->states[i].regs[reg];

@@ -89,6 +89,10 @@ class World:
         """Gives a map of maps its template."""
         lib.bcu_map_set_inner(self._world, fd, inner)
 
+    def forbid_boot(self) -> None:
+        """From now on programs are loaded by one without CAP_SYS_BOOT."""
+        lib.bcu_forbid_boot(self._world)
+
     def allow_all_helpers(self) -> None:
         """Programs may call helpers that are not here; such do not run."""
         lib.bcu_allow_all_helpers(self._world)
@@ -122,7 +126,7 @@ class World:
     def load(
         self, insns: bytes, prog_type: int = 1, *, attach_type: int = 0, attach_btf_id: int = 0, flags: int = 0, gpl: bool = True,
         log_level: int = 1, log_size: int = 1 << 20, btf_fd: int = -1, func_info: bytes = b"", line_info: bytes = b"",
-        record: bool = False, no_prune: bool = False, max_verified: int = 0,
+        record: bool = False, no_prune: bool = False, max_verified: int = 0, fd_array: tuple[int, ...] = (),
     ) -> Verdict:
         """Verifies a program. With @record its states are kept, and runs are held against them."""
         buf = ffi.from_buffer(insns)
@@ -135,6 +139,9 @@ class World:
         request.btf_fd = btf_fd
         request.func_info, request.func_info_cnt = functions, len(func_info) // 8
         request.line_info, request.line_info_cnt = lines, len(line_info) // 16
+        fds = ffi.new("s32[]", fd_array or (0,))
+        if fd_array:
+            request.fd_array, request.fd_array_cnt = fds, len(fd_array)
         request.log_level, request.log, request.log_size = log_level, log, log_size if log_level else 0
         request.record, request.no_prune, request.max_verified = record, no_prune, max_verified
         stats = ffi.new("struct bcu_stats *")
