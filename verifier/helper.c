@@ -48,6 +48,7 @@ static bool casts(s32 func_id)
 	case BPF_FUNC_skc_to_mptcp_sock:
 	case BPF_FUNC_skc_to_tcp_timewait_sock:
 	case BPF_FUNC_skc_to_tcp_request_sock:
+	case BPF_FUNC_dynptr_data:	/* a part of it */
 		return true;
 	default:
 		return false;
@@ -209,7 +210,9 @@ static int check_release(struct bpf_verifier_env *env, const struct bpf_call_met
 
 	if (!meta->release_regno)
 		return 0;
-	if (meta->ref_obj_id)
+	if (BC_ARG_TYPE(meta->proto->arg[meta->release_regno - BPF_REG_1]) == BC_ARG_DYNPTR)
+		err = bc_release_dynptr(env, meta->release_regno);
+	else if (meta->ref_obj_id)
 		err = bc_ref_release(env, meta->ref_obj_id);
 	else if (bc_reg_is_null(&bc_cur_regs(env)[meta->release_regno]))
 		err = 0;
@@ -274,6 +277,11 @@ static int special_rules(struct bpf_verifier_env *env, const struct bpf_call_met
 	case BPF_FUNC_get_stack:
 		env->calls_get_stack = true;
 		return 0;
+	case BPF_FUNC_dynptr_from_mem:
+		if (bc_cur_regs(env)[BPF_REG_1].type == PTR_TO_MAP_VALUE)
+			return 0;
+		bc_log(env, "Unsupported reg type %s for bpf_dynptr_from_mem data\n", bc_type_str(env, bc_cur_regs(env)[BPF_REG_1].type));
+		return -EACCES;
 	case BPF_FUNC_loop:
 		err = bc_note_loop(env, meta->subprogno);
 		return err ? err : bc_push_callback(env, meta);
@@ -356,6 +364,10 @@ static int set_return(struct bpf_verifier_env *env, const struct bpf_call_meta *
 		bc_reg_pointer(r0, PTR_TO_MEM | MEM_ALLOC | PTR_MAYBE_NULL);
 		r0->mem_size = meta->mem_size;
 		return 0;
+	case BC_RET_DYNPTR_MEM_OR_NULL:
+		bc_reg_pointer(r0, PTR_TO_MEM | PTR_MAYBE_NULL);
+		r0->mem_size = meta->mem_size;
+		return 0;
 	case BC_RET_BTF_ID:
 		return returns_btf(env, meta, 0);
 	case BC_RET_BTF_ID_OR_NULL:
@@ -435,6 +447,8 @@ int bc_check_helper_call(struct bpf_verifier_env *env, const struct bpf_insn *in
 		err = record_map(env, &meta);
 	if (!err)
 		err = mark_written(env, &meta);
+	if (!err && meta.dynptr_regno)
+		err = bc_make_dynptr(env, &meta);
 	if (!err)
 		err = check_release(env, &meta);
 	if (!err)

@@ -24,6 +24,7 @@ static const u32 btf_types[] = { PTR_TO_BTF_ID, END_OF_LIST };
 static const u32 percpu_types[] = { PTR_TO_BTF_ID | MEM_PERCPU, END_OF_LIST };
 static const u32 func_types[] = { PTR_TO_FUNC, END_OF_LIST };
 static const u32 stack_types[] = { PTR_TO_STACK, END_OF_LIST };
+static const u32 dynptr_types[] = { PTR_TO_STACK, PTR_TO_DYNPTR, END_OF_LIST };
 
 static const u32 *const accepted[__BC_ARG_TYPES] = {
 	[BC_ARG_CONST_MAP_PTR] = map_types,
@@ -49,6 +50,7 @@ static const u32 *const accepted[__BC_ARG_TYPES] = {
 	[BC_ARG_CONST_STR] = map_value_types,
 	[BC_ARG_KPTR] = map_value_types,
 	[BC_ARG_TIMER] = map_value_types,
+	[BC_ARG_DYNPTR] = dynptr_types,
 	[BC_ARG_LONG] = mem_types,
 	[BC_ARG_INT] = mem_types,
 };
@@ -128,6 +130,17 @@ int bc_check_arg_offset(struct bpf_verifier_env *env, u32 regno, u16 arg)
 
 	switch (reg->type) {
 	case PTR_TO_STACK:
+		if (BC_ARG_TYPE(arg) != BC_ARG_DYNPTR)
+			return 0;
+		if (!bc_scalar_is_const(&reg->v)) {
+			bc_log(env, "dynptr has to be at a constant offset\n");
+			return -EINVAL;
+		}
+		if ((reg->off + (s64)reg->v.t.value) % BC_REG_BYTES) {
+			bc_log(env, "cannot pass in dynptr at an offset\n");
+			return -EINVAL;
+		}
+		return 0;
 	case PTR_TO_PACKET:
 	case PTR_TO_PACKET_META:
 	case PTR_TO_MAP_KEY:
@@ -285,6 +298,10 @@ static int check_references(struct bpf_verifier_env *env, u32 regno, u16 arg, st
 {
 	const struct bpf_reg_state *reg = &bc_cur_regs(env)[regno];
 
+	if ((arg & BC_ARG_RELEASE) && BC_ARG_TYPE(arg) == BC_ARG_DYNPTR) {
+		meta->release_regno = regno;
+		return bc_check_dynptr_release(env, regno);
+	}
 	if (arg & BC_ARG_RELEASE) {
 		if (!reg->ref_obj_id && !bc_reg_is_null(reg)) {
 			bc_log(env, "R%d must be referenced when passed to release function\n", regno);
@@ -381,6 +398,8 @@ static int check_by_kind(struct bpf_verifier_env *env, u32 n, struct bpf_call_me
 		return bc_check_timer_arg(env, regno, meta) ? -EACCES : 0;
 	case BC_ARG_KPTR:
 		return bc_check_kptr_arg(env, regno, meta);
+	case BC_ARG_DYNPTR:
+		return bc_check_dynptr_arg(env, n, meta);
 	default:
 		return 0;
 	}

@@ -29,6 +29,7 @@
 #define STACK	BC_ARG_STACK
 #define STR	BC_ARG_CONST_STR
 #define TIMER	BC_ARG_TIMER
+#define DYNPTR	BC_ARG_DYNPTR
 #define OR_NULL	BC_ARG_OR_NULL
 #define WRITTEN	BC_ARG_WRITE
 
@@ -83,6 +84,15 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F2(ringbuf_submit, BC_ARG_ALLOC_MEM | BC_ARG_RELEASE, ANY, TO(BC_PC_ALL), RET(VOID)),
 	F2(ringbuf_discard, BC_ARG_ALLOC_MEM | BC_ARG_RELEASE, ANY, TO(BC_PC_ALL), RET(VOID)),
 	F2(ringbuf_query, MAP, ANY, TO(BC_PC_ALL)),
+	F4(ringbuf_reserve_dynptr, MAP, ANY, ANY, DYNPTR | BC_ARG_MAKES | BC_ARG_RINGBUF, TO(BC_PC_ALL)),
+	F2(ringbuf_submit_dynptr, DYNPTR | BC_ARG_RINGBUF | BC_ARG_RELEASE, ANY, TO(BC_PC_ALL), RET(VOID)),
+	F2(ringbuf_discard_dynptr, DYNPTR | BC_ARG_RINGBUF | BC_ARG_RELEASE, ANY, TO(BC_PC_ALL), RET(VOID)),
+
+	/* dynptrs */
+	F4(dynptr_from_mem, OUT, SIZE0, ANY, DYNPTR | BC_ARG_MAKES | BC_ARG_LOCAL, TO(BC_PC_ALL)),
+	F5(dynptr_read, OUT, SIZE0, DYNPTR, ANY, ANY, TO(BC_PC_ALL)),
+	F5(dynptr_write, DYNPTR, ANY, MEM, SIZE0, ANY, TO(BC_PC_ALL)),
+	F3(dynptr_data, DYNPTR, ANY, BC_ARG_CONST_ALLOC_SIZE, TO(BC_PC_ALL), RET(DYNPTR_MEM_OR_NULL)),
 	F5(perf_event_output, CTX, MAP, ANY, MEM, SIZE0, TO(BC_PC_ALL), GPL),
 	F2(perf_event_read, MAP, ANY, TO(BC_PC_TRACING), GPL),
 	F4(perf_event_read_value, MAP, ANY, OUT, SIZE, TO(BC_PC_TRACING), GPL),

@@ -161,6 +161,10 @@ struct bpf_reg_state {
 			u32 btf_id;
 		};
 		u32 mem_size;		/* PTR_TO_MEM */
+		struct {		/* half of a dynptr on the stack: see dynptr.c */
+			u32 dynptr_type;	/* BC_ARG_LOCAL or BC_ARG_RINGBUF */
+			u32 dynptr_first;	/* the half with the lower address */
+		};
 		u32 subprogno;		/* PTR_TO_FUNC */
 		struct {
 			u64 raw1, raw2;
@@ -177,10 +181,11 @@ enum bpf_stack_slot_type {
 	STACK_SPILL,		/* part of a spilled register; a spill narrower than 8 bytes marks its low bytes only */
 	STACK_MISC,		/* some initialised byte */
 	STACK_ZERO,		/* a zero byte */
+	STACK_DYNPTR,		/* of a dynptr, all 16 bytes of which are there: the slot's two halves are made and go together */
 };
 
 struct bpf_stack_state {
-	struct bpf_reg_state spilled;	/* valid where slot_type[7] is STACK_SPILL */
+	struct bpf_reg_state spilled;	/* valid where slot_type[7] is STACK_SPILL, or STACK_DYNPTR (no register then) */
 	u8 slot_type[BC_REG_BYTES];	/* [7] is the byte with the lowest address' partner: index (-off - 1) % 8, so [7] is the low byte */
 };
 
@@ -585,6 +590,7 @@ struct bpf_call_meta {
 	u32 mem_size;
 	u32 ref_obj_id;
 	u32 release_regno;
+	u32 dynptr_regno;	/* dynptr that the helper makes */
 	u32 subprogno;
 	const struct bc_btf *ret_btf;
 	u32 ret_btf_id;
@@ -656,6 +662,19 @@ enum bc_btf_walk { BC_WALK_SCALAR, BC_WALK_PTR };
 int bc_btf_struct_access(struct bpf_verifier_env *env, const struct bc_btf *btf, u32 id, u32 off, u32 size, u32 *next_id, u32 *flags);
 /* Struct @want lies @off bytes into struct @id. */
 bool bc_btf_struct_within(const struct bc_btf *btf, u32 id, u32 off, u32 want);
+
+/* ---- dynptr.c ---- */
+
+/* The argument is a dynptr of the kind that the prototype says. */
+int bc_check_dynptr_arg(struct bpf_verifier_env *env, u32 n, struct bpf_call_meta *meta);
+int bc_check_dynptr_release(struct bpf_verifier_env *env, u32 regno);	/* ... and one that can be given back */
+/* The register's dynptr, where it is a good one; id: of the reference, 0: none. */
+bool bc_dynptr_is(struct bpf_verifier_env *env, const struct bpf_reg_state *reg, u32 type, u32 *id);
+int bc_read_dynptr(struct bpf_verifier_env *env, const struct bpf_reg_state *reg);	/* it is used: its slots count as read */
+int bc_make_dynptr(struct bpf_verifier_env *env, const struct bpf_call_meta *meta);
+int bc_release_dynptr(struct bpf_verifier_env *env, u32 regno);
+/* A slot is about to be written: what was a dynptr is none any more, which one with a reference must not be. */
+int bc_spoil_dynptr(struct bpf_verifier_env *env, struct bpf_func_state *f, u32 slot);
 
 /* ---- kptr.c ---- */
 

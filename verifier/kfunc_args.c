@@ -227,11 +227,31 @@ static int check_sized(struct bpf_verifier_env *env, const struct kfunc_arg *a)
 	return 0;
 }
 
+/* A dynptr of the program's own, to memory of its own. */
+static int check_dynptr(struct bpf_verifier_env *env, const struct kfunc_arg *a)
+{
+	const struct bpf_reg_state *reg = &bc_cur_regs(env)[a->regno];
+	const char *why = NULL;
+
+	if (reg->type != PTR_TO_STACK)
+		why = "not to stack";
+	else if (!bc_dynptr_is(env, reg, 0, NULL))
+		why = "must be valid and initialized";
+	else if (!bc_dynptr_is(env, reg, BC_ARG_LOCAL, NULL))
+		why = "points to unsupported dynamic pointer type";
+	if (!why)
+		return bc_read_dynptr(env, reg);
+	bc_log(env, "arg#%d pointer type %s %s %s\n", a->i, kind(a->target), a->target_name, why);
+	return -EINVAL;
+}
+
 /* *two: the next argument was its size. */
 static int check_memory(struct bpf_verifier_env *env, const struct bc_kfunc_call *c, const struct kfunc_arg *a, bool *two)
 {
 	s64 size;
 
+	if (bt_is(a->target, KINDS_STRUCT) && !strcmp(a->target_name, "bpf_dynptr_kern"))
+		return check_dynptr(env, a);
 	*two = a->i + 1 < bt_vlen(c->proto) && is_size(env, c, a->param + 1, a->regno + 1);
 	if (!is_number(a->target) && !is_plain_struct(env, c->btf, a->target) && !(*two && !a->target_id)) {
 		bc_log(env, "arg#%d pointer type %s %s must point to %sscalar, or struct with scalar\n", a->i, kind(a->target),

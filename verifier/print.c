@@ -153,7 +153,7 @@ static void print_reg(struct bpf_verifier_env *env, const struct bpf_reg_state *
 
 static void print_slot(struct bpf_verifier_env *env, const struct bpf_func_state *f, u32 slot)
 {
-	static const char kinds[] = { '?', 'r', 'm', '0' };
+	static const char kinds[] = { '?', 'r', 'm', '0', 'd' };
 	const struct bpf_stack_state *s = &f->stack[slot];
 	const struct bpf_reg_state *reg = bc_spilled_reg(f, slot);
 	char text[BC_REG_BYTES + 1];

@@ -93,11 +93,25 @@ static bool holds_anything(u8 type)
 	return type == STACK_INVALID || type == STACK_MISC;
 }
 
+static bool is_dynptr(const struct bpf_func_state *f, u32 slot)
+{
+	return slot < f->slot_cnt && f->stack[slot].slot_type[0] == STACK_DYNPTR;
+}
+
+/* References are compared by their numbers (refs_same), and so is whose record it is. */
+static bool same_dynptr(const struct bpf_reg_state *a, const struct bpf_reg_state *b)
+{
+	return a->dynptr_type == b->dynptr_type && a->dynptr_first == b->dynptr_first && a->ref_obj_id == b->ref_obj_id;
+}
+
 static bool slot_covers(struct bpf_verifier_env *env, const struct bpf_func_state *old, const struct bpf_func_state *cur, u32 slot, bool exact)
 {
 	const struct bpf_stack_state *o = &old->stack[slot], *c;
 	u32 i;
 
+	/* a dynptr is not even any bytes, for it may not be read and written as they may */
+	if (is_dynptr(old, slot) || is_dynptr(cur, slot))
+		return is_dynptr(old, slot) && is_dynptr(cur, slot) && same_dynptr(&o->spilled, &cur->stack[slot].spilled);
 	for (i = 0; i < BC_REG_BYTES; i++) {
 		if (holds_anything(o->slot_type[i]))
 			continue;

@@ -116,6 +116,9 @@ static int write_at(struct bpf_verifier_env *env, struct bpf_func_state *f, s32 
 	int err;
 
 	env->scratched_slots |= 1ULL << slot;
+	err = bc_spoil_dynptr(env, f, slot);
+	if (err)
+		return err;
 	if (reg && whole && reg->type == SCALAR_VALUE && !nothing_known(&reg->v) && !bc_reg_is_null(reg)) {
 		err = note_slot(env, f, off, insn->dst_reg);
 		if (err)
@@ -157,11 +160,15 @@ static int write_somewhere(struct bpf_verifier_env *env, struct bpf_func_state *
 	struct bpf_reg_state *value = value_regno >= 0 ? &bc_cur_regs(env)[value_regno] : NULL;
 	bool zero = value && bc_reg_is_null(value), zero_counts = false;
 	s32 i, last = (s32)ptr->v.smax + off + (s32)bytes;
+	int err;
 
 	for (i = (s32)ptr->v.smin + off; i < last; i++) {
 		u32 slot = slot_of(i);
 		u8 *type = byte_at(f, i);
 
+		err = bc_spoil_dynptr(env, f, slot);
+		if (err)
+			return err;
 		env->scratched_slots |= 1ULL << slot;
 		/* what is left of a spilled register can't be read any more (Linux) */
 		bc_reg_not_init(&f->stack[slot].spilled);
@@ -173,20 +180,36 @@ static int write_somewhere(struct bpf_verifier_env *env, struct bpf_func_state *
 	return zero_counts ? bc_mark_precise(env, value_regno) : 0;
 }
 
-/* Bytes left of a register that was spilled to the slot, its low one not among them. */
-static bool is_remnant(struct bpf_func_state *f, s32 off)
+/* Bytes left of a register that was spilled to the slot, its low one not among them; and those of a dynptr. */
+static bool is_unreadable(struct bpf_func_state *f, s32 off)
 {
-	return *byte_at(f, off) == STACK_SPILL && !bc_spilled_reg(f, slot_of(off));
+	u8 type = *byte_at(f, off);
+
+	return type == STACK_DYNPTR || (type == STACK_SPILL && !bc_spilled_reg(f, slot_of(off)));
 }
 
-static int check_remnants(struct bpf_verifier_env *env, struct bpf_func_state *f, s32 from, s32 to, const char *what)
+static int check_readable(struct bpf_verifier_env *env, struct bpf_func_state *f, s32 from, s32 to, const char *what)
 {
 	s32 i;
 
 	for (i = from; i < to; i++) {
-		if (!is_remnant(f, i))
+		if (!is_unreadable(f, i))
 			continue;
 		bc_log(env, "invalid%s stack off %d+%d size %d\n", what, from, i - from, to - from);
+		return -EACCES;
+	}
+	return 0;
+}
+
+/* What a helper writes may be the very dynptr that it works on. (Linux since 6.2.) */
+static int check_no_dynptr(struct bpf_verifier_env *env, struct bpf_func_state *f, s32 from, s32 to)
+{
+	s32 i;
+
+	for (i = from; i < to; i++) {
+		if (*byte_at(f, i) != STACK_DYNPTR)
+			continue;
+		bc_log(env, "potential write to dynptr at off=%d disallowed\n", i);
 		return -EACCES;
 	}
 	return 0;
@@ -229,7 +252,7 @@ static int read_at(struct bpf_verifier_env *env, struct bpf_func_state *f, s32 o
 	if (err)
 		return err;
 	if (!reg) {
-		err = check_remnants(env, f, off, off + (s32)bytes, " read from");
+		err = check_readable(env, f, off, off + (s32)bytes, " read from");
 		if (err)
 			return err;
 		if (dst)
@@ -317,11 +340,14 @@ int bc_check_stack_range(struct bpf_verifier_env *env, u32 regno, s32 off, s32 s
 	hi = (s32)(fixed ? (s64)reg->v.t.value : reg->v.smax) + off;
 	/* at a variable offset no one can say which bytes the helper will have written */
 	if (fixed && meta && meta->raw_mode) {
+		err = check_no_dynptr(env, f, lo, lo + size);
+		if (err)
+			return err;
 		meta->raw_size = size;
 		meta->raw_regno = regno;
 		return 0;
 	}
-	err = check_remnants(env, f, lo, hi + size, by_helper ? " indirect read from" : " read from");
+	err = check_readable(env, f, lo, hi + size, by_helper ? " indirect read from" : " read from");
 	if (err)
 		return err;
 	for (i = lo; i < hi + size; i++) {

@@ -93,6 +93,9 @@ enum bc_arg_type {
 	BC_ARG_RELEASE = 1 << 9,	/* the helper releases the reference held by this argument */
 	BC_ARG_WRITE = 1 << 10,		/* memory that must be initialised is also written (Linux: MEM_WRITE): none that is read-only */
 	BC_ARG_RW_TYPE = 1 << 11,	/* not written, but of a type that could be: Linux's prototype lacks MEM_RDONLY */
+	BC_ARG_MAKES = 1 << 12,		/* a dynptr that the helper makes (Linux: MEM_UNINIT) */
+	BC_ARG_LOCAL = 1 << 13,		/* a dynptr to memory of the program's; without this and the next, any dynptr */
+	BC_ARG_RINGBUF = 1 << 14,	/* a dynptr to a record of a ring buffer */
 };
 #define BC_ARG_TYPE(arg)	((arg) & 0xff)
 

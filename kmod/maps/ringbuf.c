@@ -5,6 +5,7 @@
  */
 #include "maps.h"
 #include "../helpers/helpers.h"
+#include "../exec/dynptr.h"
 #include <linux/log2.h>
 
 #define RB_MAX_RECORD	(UINT_MAX / 4)
@@ -244,6 +245,32 @@ BC_HELPER(ringbuf_discard)
 {
 	commit((void *)r1, r2, true);
 	return 0;
+}
+
+BC_HELPER(ringbuf_reserve_dynptr)
+{
+	u32 size = r2;
+	int err = r3 ? -EINVAL : size > BC_DYNPTR_MAX ? -E2BIG : 0;
+	void *sample = err ? NULL : reserve(ringbuf_of(map_arg(r1)), size);
+
+	return bc_dynptr_make(BC_DYNPTR(r4), sample, size, err ? err : sample ? 0 : -EINVAL);
+}
+
+static u64 commit_dynptr(struct bc_dynptr *p, u64 flags, bool discard)
+{
+	if (p->data)
+		commit(p->data, flags, discard);
+	return bc_dynptr_make(p, NULL, 0, 0);
+}
+
+BC_HELPER(ringbuf_submit_dynptr)
+{
+	return commit_dynptr(BC_DYNPTR(r1), r2, false);
+}
+
+BC_HELPER(ringbuf_discard_dynptr)
+{
+	return commit_dynptr(BC_DYNPTR(r1), r2, true);
 }
 
 BC_HELPER(ringbuf_output)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import accept, cves, kptr, map_in_map, reject, timer
+from programs import accept, cves, dynptr, kptr, map_in_map, reject, timer
 from programs.btf_bad import BAD
 
 SCRIPT = Path(__file__).with_name("verdicts.py")
@@ -24,7 +24,7 @@ def answers() -> dict[tuple[str, bool], Any]:
 def ask(guest: Any, answers: dict[tuple[str, bool], Any]) -> Any:
     key = (str(guest.kernel), guest.native)
     if key not in answers:
-        tables = ["reject", "accept", "kptr", "cves", "map_in_map", "timer", "tracing", "btf"]
+        tables = ["reject", "accept", "kptr", "cves", "dynptr", "map_in_map", "timer", "tracing", "btf"]
         result = guest.run(guest.client([sys.executable, str(SCRIPT), *tables]), timeout=300)
         assert result.returncode == 0, result.stderr
         answers[key] = json.loads(result.stdout)
@@ -41,7 +41,7 @@ def test_malformed_btf(guest: Any, answers: dict[tuple[str, bool], Any]) -> None
     assert not wrong, "\n".join(wrong)
 
 
-TABLES = [reject, accept, kptr, cves, map_in_map, timer]
+TABLES = [reject, accept, kptr, cves, dynptr, map_in_map, timer]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__.rpartition(".")[2])

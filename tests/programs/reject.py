@@ -375,9 +375,7 @@ no("stack buffer of a number", "EACCES", "R2 type=scalar expected=fp",
 no("cgroup verdict out of range", "EINVAL", "At program exit the register R0 has value", a.mov_imm(R0, 2), a.exit_(),
    prog_type=CGROUP_SOCK, attach_type=2)
 no("call to nowhere", "EINVAL", "call to invalid destination", a.call_sub(100), *OUT)
-no("kernel function", "EINVAL", "calling kernel function", a.Insn(a.JMP | 0x80, src=a.PSEUDO_KFUNC_CALL, imm=1), *OUT,
-   prog_type=KPROBE,
-   native_differs="Linux looks the number up in its BTF first")
+no("kernel function", "EINVAL", "kernel btf_id 1 is not a function", a.call_kfunc(1), *OUT, prog_type=KPROBE, needs_btf=True)
 
 group("jumps")
 no("past the end", "EINVAL", "jump out of range from insn 0 to 100", a.ja(99), *OUT)

@@ -74,6 +74,8 @@ static long map_create(const union bpf_attr *attr)
 	bool outer = attr->map_type == BPF_MAP_TYPE_ARRAY_OF_MAPS || attr->map_type == BPF_MAP_TYPE_HASH_OF_MAPS;
 	long fd, err;
 
+	if (attr->map_type == BPF_MAP_TYPE_RINGBUF && !attr->max_entries)
+		return -EINVAL;
 	if (!known_map_type(attr->map_type) || (outer && !bcu_map_of_fd(world, attr->inner_map_fd)))
 		return -EINVAL;
 	fd = bcu_map_new(world, attr->map_type, attr->key_size, attr->value_size, attr->max_entries, attr->map_flags,

@@ -4,6 +4,7 @@
  * (deterministic, from the run's seed), so that programs run.
  */
 #include "lib.h"
+#include "../../kmod/exec/dynptr.h"
 
 #include <stdlib.h>
 
@@ -149,6 +150,45 @@ u32 bcu_ringbuf_drop_all(struct bcu *w)
 		n++;
 	}
 	return n;
+}
+
+HELPER(ringbuf_reserve_dynptr)
+{
+	int err = r3 ? -EINVAL : (u32)r2 > BC_DYNPTR_MAX ? -E2BIG : 0;
+	void *sample = err ? NULL : PTR(h_ringbuf_reserve(r1, (u32)r2, 0, 0, 0));
+
+	UNUSED(r5);
+	return bc_dynptr_make(BC_DYNPTR(r4), sample, r2, err ? err : sample ? 0 : -EINVAL);
+}
+
+HELPER(ringbuf_submit_dynptr)
+{
+	UNUSED(r3, r4, r5);
+	if (BC_DYNPTR(r1)->data)
+		h_ringbuf_submit((unsigned long)BC_DYNPTR(r1)->data, r2, 0, 0, 0);
+	return bc_dynptr_make(BC_DYNPTR(r1), NULL, 0, 0);
+}
+
+HELPER(dynptr_from_mem)
+{
+	UNUSED(r5);
+	return bc_dynptr_from_mem(r1, r2, r3, r4);
+}
+
+HELPER(dynptr_read)
+{
+	return bc_dynptr_read(r1, r2, r3, r4, r5);
+}
+
+HELPER(dynptr_write)
+{
+	return bc_dynptr_write(r1, r2, r3, r4, r5);
+}
+
+HELPER(dynptr_data)
+{
+	UNUSED(r4, r5);
+	return (unsigned long)bc_dynptr_at(BC_DYNPTR(r1), r2, r3);
 }
 
 HELPER(ringbuf_output)
@@ -327,6 +367,13 @@ const bc_helper_fn bcu_helpers[__BPF_FUNC_MAX_ID] = {
 	[BPF_FUNC_ringbuf_discard] = h_ringbuf_discard,
 	[BPF_FUNC_ringbuf_output] = h_ringbuf_output,
 	[BPF_FUNC_ringbuf_query] = h_ringbuf_query,
+	[BPF_FUNC_ringbuf_reserve_dynptr] = h_ringbuf_reserve_dynptr,
+	[BPF_FUNC_ringbuf_submit_dynptr] = h_ringbuf_submit_dynptr,
+	[BPF_FUNC_ringbuf_discard_dynptr] = h_ringbuf_submit_dynptr,	/* nobody reads what was submitted */
+	[BPF_FUNC_dynptr_from_mem] = h_dynptr_from_mem,
+	[BPF_FUNC_dynptr_read] = h_dynptr_read,
+	[BPF_FUNC_dynptr_write] = h_dynptr_write,
+	[BPF_FUNC_dynptr_data] = h_dynptr_data,
 	[BPF_FUNC_perf_event_output] = h_perf_event_output,
 	[BPF_FUNC_perf_event_read] = h_fault,
 	[BPF_FUNC_perf_event_read_value] = h_perf_value,
