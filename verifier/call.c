@@ -131,6 +131,11 @@ static int set_callback_args(struct bpf_verifier_env *env, const struct bpf_call
 		point_to_entry(env, &r[BPF_REG_3], PTR_TO_MAP_VALUE, meta->map);
 		r[BPF_REG_4] = caller->regs[BPF_REG_3];
 		return 0;
+	case BPF_FUNC_user_ringbuf_drain:
+		/* (dynptr, ctx) */
+		bc_reg_pointer(&r[BPF_REG_1], PTR_TO_DYNPTR);
+		r[BPF_REG_2] = caller->regs[BPF_REG_3];
+		return 0;
 	case BPF_FUNC_loop:
 		/* (index, ctx) */
 		bc_reg_unknown(&r[BPF_REG_1]);

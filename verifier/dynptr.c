@@ -131,7 +131,7 @@ int bc_check_dynptr_arg(struct bpf_verifier_env *env, u32 n, struct bpf_call_met
 		/* the kernel's own, which a callback is lent: to memory of the program's, for reading and writing through it */
 		if (!(arg & (BC_ARG_MAKES | BC_ARG_RELEASE | BC_ARG_RINGBUF)))
 			return 0;
-		bc_log(env, "CONST_PTR_TO_DYNPTR cannot be %s\n", arg & BC_ARG_MAKES ? "initialized" : "released");
+		bc_log(env, "dynptr of a callback cannot be %s\n", arg & BC_ARG_MAKES ? "initialized" : "released");
 		return -EINVAL;
 	}
 	if (arg & BC_ARG_MAKES)

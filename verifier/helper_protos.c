@@ -88,6 +88,8 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F2(ringbuf_submit_dynptr, DYNPTR | BC_ARG_RINGBUF | BC_ARG_RELEASE, ANY, TO(BC_PC_ALL), RET(VOID)),
 	F2(ringbuf_discard_dynptr, DYNPTR | BC_ARG_RINGBUF | BC_ARG_RELEASE, ANY, TO(BC_PC_ALL), RET(VOID)),
 
+	F4(user_ringbuf_drain, MAP, CB, STACK | OR_NULL, ANY, TO(BC_PC_ALL)),
+
 	/* dynptrs */
 	F4(dynptr_from_mem, OUT, SIZE0, ANY, DYNPTR | BC_ARG_MAKES | BC_ARG_LOCAL, TO(BC_PC_ALL)),
 	F5(dynptr_read, OUT, SIZE0, DYNPTR, ANY, ANY, TO(BC_PC_ALL)),

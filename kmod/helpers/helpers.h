@@ -104,6 +104,7 @@ BC_HELPER(dynptr_from_mem);
 BC_HELPER(dynptr_read);
 BC_HELPER(dynptr_write);
 BC_HELPER(dynptr_data);
+BC_HELPER(user_ringbuf_drain);
 BC_HELPER(get_stackid);
 BC_HELPER(get_stack);
 BC_HELPER(get_task_stack);

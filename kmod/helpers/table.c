@@ -79,6 +79,7 @@ const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
 	ROW(dynptr_read),
 	ROW(dynptr_write),
 	ROW(dynptr_data),
+	ROW(user_ringbuf_drain),
 	ROW(get_stackid),
 	ROW(get_stack),
 	ROW(get_task_stack),

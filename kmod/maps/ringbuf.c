@@ -38,6 +38,7 @@ struct bc_ringbuf {
 	wait_queue_head_t waiters;
 	struct irq_work wake;
 	struct bc_lock lock;	/* of producers */
+	atomic_t busy;		/* of a user ring buffer: somebody drains it */
 	u64 mask;
 	void *memory;		/* the pages: control, consumer, producer, data */
 	size_t memory_bytes;
@@ -311,4 +312,105 @@ const struct bc_map_ops bc_ringbuf_ops = {
 	.lookup = bc_map_no_lookup,
 	.mmap = ringbuf_mmap,
 	.poll = ringbuf_poll,
+};
+
+/* ---- user ring buffers: user space is the producer, programs consume ---- */
+
+#define DRAIN_MAX (128 * 1024)	/* records of one call (Linux: BPF_MAX_USER_RINGBUF_SAMPLES) */
+
+static int user_ringbuf_mmap(struct bc_map *map, struct vm_area_struct *vma)
+{
+	/* all but the consumer's position */
+	if ((vma->vm_flags & VM_WRITE) && !vma->vm_pgoff)
+		return -EPERM;
+	if (!bc_vma_fits(vma, 2 + 2 * (map->desc.max_entries >> PAGE_SHIFT)))
+		return -EINVAL;
+	return bc_vma_map(vma, ringbuf_of(map)->mapping + ((size_t)vma->vm_pgoff + 1) * PAGE_SIZE);
+}
+
+static unsigned int user_ringbuf_poll(struct bc_map *map, struct file *file, struct poll_table_struct *pts)
+{
+	struct bc_ringbuf *rb = ringbuf_of(map);
+
+	poll_wait(file, &rb->waiters, pts);
+	return unread(rb) < rb->mask + 1 ? POLLOUT | POLLWRNORM : 0;
+}
+
+/*
+ * The next record, as a dynptr. The producer's word, and what it wrote in the header, are not to be trusted, and are read once. -ENODATA: there is
+ * none; -EAGAIN: one that was discarded has been passed over.
+ */
+static int next_record(struct bc_ringbuf *rb, struct bc_dynptr *p)
+{
+	u64 producer = smp_load_acquire(&rb->producer->pos), consumer = smp_load_acquire(&rb->consumer->pos);
+	struct rb_header *header = rb->data + (consumer & rb->mask);
+	u32 word, len, total;
+
+	if (producer % 8)
+		return -EINVAL;
+	if (consumer >= producer)
+		return -ENODATA;
+	word = smp_load_acquire(&header->len);
+	len = word & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+	total = round_up(len + BPF_RINGBUF_HDR_SZ, 8);
+	if (total > producer - consumer)
+		return -EINVAL;
+	if (total > rb->mask + 1 || len > BC_DYNPTR_MAX)
+		return -E2BIG;
+	if (word & BPF_RINGBUF_DISCARD_BIT) {
+		smp_store_release(&rb->consumer->pos, consumer + total);
+		return -EAGAIN;
+	}
+	if (word & BPF_RINGBUF_BUSY_BIT)
+		return -ENODATA;
+	bc_dynptr_make(p, rb->data + ((consumer + BPF_RINGBUF_HDR_SZ) & rb->mask), len, 0);
+	return 0;
+}
+
+static s64 drain(struct bc_ringbuf *rb, bc_callback callback, u64 ctx, u32 *seen)
+{
+	struct bc_dynptr p;
+	s64 taken = 0;
+	u64 end = 0;
+	int err;
+
+	for (*seen = 0; *seen < DRAIN_MAX && !end; ++*seen) {
+		err = next_record(rb, &p);
+		if (err == -ENODATA)
+			break;
+		if (err == -EAGAIN)
+			continue;
+		if (err)
+			return err;
+		end = bc_callback_call(callback, (unsigned long)&p, ctx, 0, 0, 0);
+		smp_store_release(&rb->consumer->pos, rb->consumer->pos + round_up(p.size + BPF_RINGBUF_HDR_SZ, 8));
+		taken++;
+	}
+	return taken;
+}
+
+BC_HELPER(user_ringbuf_drain)
+{
+	struct bc_ringbuf *rb = ringbuf_of(map_arg(r1));
+	u32 seen;
+	s64 ret;
+
+	if (r4 & ~(u64)(BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP))
+		return (s64)-EINVAL;
+	if (atomic_cmpxchg(&rb->busy, 0, 1))
+		return (s64)-EBUSY;
+	ret = drain(rb, r2, r3, &seen);
+	smp_mb();	/* the positions before others may drain */
+	atomic_set(&rb->busy, 0);
+	if ((r4 & BPF_RB_FORCE_WAKEUP) || (seen && !(r4 & BPF_RB_NO_WAKEUP)))
+		irq_work_queue(&rb->wake);
+	return ret;
+}
+
+const struct bc_map_ops bc_user_ringbuf_ops = {
+	.alloc = ringbuf_alloc,
+	.free = ringbuf_free,
+	.lookup = bc_map_no_lookup,
+	.mmap = user_ringbuf_mmap,
+	.poll = user_ringbuf_poll,
 };

@@ -21,6 +21,7 @@ static const struct bc_map_ops *const types[] = {
 	[BPF_MAP_TYPE_STACK] = &bc_queue_ops,	/* they differ in which end is taken from */
 	[BPF_MAP_TYPE_BLOOM_FILTER] = &bc_bloom_ops,
 	[BPF_MAP_TYPE_RINGBUF] = &bc_ringbuf_ops,
+	[BPF_MAP_TYPE_USER_RINGBUF] = &bc_user_ringbuf_ops,
 };
 
 const struct bc_map_ops *bc_map_ops_for(u32 map_type)

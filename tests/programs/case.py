@@ -22,7 +22,7 @@ RAW_TRACEPOINT_WRITABLE = 24
 
 # map types
 HASH, ARRAY, PROG_ARRAY, PERF_EVENT_ARRAY, PERCPU_HASH, PERCPU_ARRAY, STACK_TRACE = 1, 2, 3, 4, 5, 6, 7
-CGROUP_ARRAY, LRU_HASH, ARRAY_OF_MAPS, HASH_OF_MAPS, RINGBUF = 8, 9, 12, 13, 27
+CGROUP_ARRAY, LRU_HASH, ARRAY_OF_MAPS, HASH_OF_MAPS, RINGBUF, USER_RINGBUF = 8, 9, 12, 13, 27, 31
 RDONLY_PROG, WRONLY_PROG = 1 << 7, 1 << 8
 
 # helpers
@@ -83,6 +83,7 @@ MAPS = [
     MapSpec("timers2", HASH, 4, 24, 2, timer=True),
     MapSpec("timer maps", ARRAY_OF_MAPS, 4, 4, 2, inner="timers"),
     MapSpec("rodatas", ARRAY_OF_MAPS, 4, 4, 2, inner="rodata"),
+    MapSpec("user ring", USER_RINGBUF, 0, 0, 4096),
 ]
 BY_NAME = {spec.name: spec for spec in MAPS}
 _INDEX = {spec.name: place for place, spec in enumerate(MAPS)}

@@ -66,7 +66,7 @@ static void __attribute__((constructor)) start(void)
 
 static bool known_map_type(u32 type)
 {
-	return type > BPF_MAP_TYPE_UNSPEC && type <= BPF_MAP_TYPE_BLOOM_FILTER;
+	return type > BPF_MAP_TYPE_UNSPEC && (type <= BPF_MAP_TYPE_BLOOM_FILTER || type == BPF_MAP_TYPE_USER_RINGBUF);
 }
 
 static long map_create(const union bpf_attr *attr)
@@ -75,6 +75,8 @@ static long map_create(const union bpf_attr *attr)
 	long fd, err;
 
 	if (attr->map_type == BPF_MAP_TYPE_RINGBUF && !attr->max_entries)
+		return -EINVAL;
+	if (attr->map_type == BPF_MAP_TYPE_USER_RINGBUF && !attr->max_entries)
 		return -EINVAL;
 	if (!known_map_type(attr->map_type) || (outer && !bcu_map_of_fd(world, attr->inner_map_fd)))
 		return -EINVAL;

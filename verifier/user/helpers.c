@@ -191,6 +191,18 @@ HELPER(dynptr_data)
 	return (unsigned long)bc_dynptr_at(BC_DYNPTR(r1), r2, r3);
 }
 
+HELPER(user_ringbuf_drain)
+{
+	struct bc_dynptr p;
+
+	UNUSED(r1, r5);
+	if (r4 & ~(u64)(BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP))
+		return (u64)-EINVAL;
+	bc_dynptr_make(&p, bcu_cur->sample, sizeof(bcu_cur->sample), 0);
+	bcu_callback(r2, (unsigned long)&p, r3, 0, 0, 0);
+	return 1;
+}
+
 HELPER(ringbuf_output)
 {
 	UNUSED(r2, r3, r4, r5);
@@ -370,6 +382,7 @@ const bc_helper_fn bcu_helpers[__BPF_FUNC_MAX_ID] = {
 	[BPF_FUNC_ringbuf_reserve_dynptr] = h_ringbuf_reserve_dynptr,
 	[BPF_FUNC_ringbuf_submit_dynptr] = h_ringbuf_submit_dynptr,
 	[BPF_FUNC_ringbuf_discard_dynptr] = h_ringbuf_submit_dynptr,	/* nobody reads what was submitted */
+	[BPF_FUNC_user_ringbuf_drain] = h_user_ringbuf_drain,
 	[BPF_FUNC_dynptr_from_mem] = h_dynptr_from_mem,
 	[BPF_FUNC_dynptr_read] = h_dynptr_read,
 	[BPF_FUNC_dynptr_write] = h_dynptr_write,

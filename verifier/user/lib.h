@@ -102,6 +102,7 @@ struct bcu {
 	const struct bc_btf *vmlinux;
 	bool no_boot;			/* the caller has not CAP_SYS_BOOT */
 	u64 jiffies;
+	u8 sample[64];			/* the one record of each user ring buffer */
 	bool all_helpers;		/* programs may call helpers that are not here; such programs do not run */
 	struct bc_exec_area area;
 	struct bc_jit_cpu jit_cpu;

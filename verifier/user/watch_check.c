@@ -183,7 +183,8 @@ bool bcu_may_touch(const struct bcu *w, u64 addr, u32 size)
 		return true;
 	if (in_stack(w, addr, size) || within(addr, size, w->ctx, w->ctx_size))
 		return true;
-	if (bc_kfunc_object_has(addr, size) || within(addr, size, &w->jiffies, sizeof(w->jiffies)))
+	if (bc_kfunc_object_has(addr, size) || within(addr, size, &w->jiffies, sizeof(w->jiffies)) ||
+	    within(addr, size, w->sample, sizeof(w->sample)))
 		return true;
 	if (w->run->packet && within(addr, size, w->run->packet, w->run->packet_size))
 		return true;
