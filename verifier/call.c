@@ -110,6 +110,21 @@ static void point_to_entry(struct bpf_verifier_env *env, struct bpf_reg_state *r
 		reg->id = ++env->id_gen;
 }
 
+static int point_to_kernel_type(struct bpf_verifier_env *env, struct bpf_reg_state *reg, const char *name)
+{
+	const struct bc_btf *btf = env->ops->btf_vmlinux(env->args->host);
+	s32 id = btf ? bc_btf_find(btf, name, BTF_KIND_STRUCT) : -ENOENT;
+
+	if (id <= 0) {
+		bc_log(env, "the kernel's BTF has no struct %s\n", name);
+		return -EINVAL;
+	}
+	bc_reg_pointer(reg, PTR_TO_BTF_ID);
+	reg->btf = btf;
+	reg->btf_id = id;
+	return 0;
+}
+
 static int set_callback_args(struct bpf_verifier_env *env, const struct bpf_call_meta *meta, const struct bpf_func_state *caller,
 			     struct bpf_func_state *callee)
 {
@@ -141,6 +156,11 @@ static int set_callback_args(struct bpf_verifier_env *env, const struct bpf_call
 		bc_reg_unknown(&r[BPF_REG_1]);
 		r[BPF_REG_2] = caller->regs[BPF_REG_3];
 		return 0;
+	case BPF_FUNC_find_vma:
+		/* (task, vma, ctx) */
+		r[BPF_REG_1] = caller->regs[BPF_REG_1];
+		r[BPF_REG_3] = caller->regs[BPF_REG_4];
+		return point_to_kernel_type(env, &r[BPF_REG_2], "vm_area_struct");
 	default:
 		bc_log(env, "callbacks of %s#%d are not supported\n", bc_helper_name(env, meta->func_id), meta->func_id);
 		return -ENOTSUPP;

@@ -114,6 +114,29 @@ static bool may_call_d_path(const struct bpf_verifier_env *env)
 	return false;
 }
 
+/* Helpers on sockets' storage are not for programs that look at how they work. */
+static bool may_call_sk_storage(const struct bpf_verifier_env *env)
+{
+	static const char prefix[] = "bpf_sk_storage";
+
+	if (env->expected_attach_type != BPF_TRACE_FENTRY && env->expected_attach_type != BPF_TRACE_FEXIT)
+		return true;
+	return env->attach_func_name && strncmp(env->attach_func_name, prefix, sizeof(prefix) - 1);
+}
+
+static bool allowed_here(const struct bpf_verifier_env *env, s32 func_id)
+{
+	switch (func_id) {
+	case BPF_FUNC_d_path:
+		return may_call_d_path(env);
+	case BPF_FUNC_sk_storage_get:
+	case BPF_FUNC_sk_storage_delete:
+		return env->prog_type != BPF_PROG_TYPE_TRACING || may_call_sk_storage(env);
+	default:
+		return true;
+	}
+}
+
 static int may_call(struct bpf_verifier_env *env, s32 func_id, const struct bc_func_proto **proto)
 {
 	const struct bc_func_proto *fn;
@@ -131,7 +154,7 @@ static int may_call(struct bpf_verifier_env *env, s32 func_id, const struct bc_f
 		bc_log(env, "cannot call GPL-restricted function from non-GPL compatible program\n");
 		return -EINVAL;
 	}
-	if (func_id == BPF_FUNC_d_path && !may_call_d_path(env)) {
+	if (!allowed_here(env, func_id)) {
 		bc_log(env, "helper call is not allowed in probe\n");
 		return -EINVAL;
 	}

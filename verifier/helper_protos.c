@@ -39,6 +39,7 @@
 #define CURRENT_TYPES	(BC_PC_TRACING | BC_PC_CGROUP_SOCK)
 #define STACK_TYPES	BC_PC_TRACING
 #define LOOKUP_TYPES	(BC_PC_SCHED_CLS | BC_PC_XDP | BC_PC_CGROUP_SKB)	/* may hold references to sockets */
+#define CAST_TYPES	(SOCK_BASE | BC_PC_BTF_TRACING)
 #define COOKIE_TYPES	(BC_PC_SCHED_CLS | BC_PC_XDP)
 #define SOCK_TYPES	(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB)
 
@@ -96,6 +97,8 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F5(dynptr_write, DYNPTR, ANY, MEM, SIZE0, ANY, TO(BC_PC_ALL)),
 	F3(dynptr_data, DYNPTR, ANY, BC_ARG_CONST_ALLOC_SIZE, TO(BC_PC_ALL), RET(DYNPTR_MEM_OR_NULL)),
 	F5(perf_event_output, CTX, MAP, ANY, MEM, SIZE0, TO(BC_PC_ALL), GPL),
+	F5(skb_output, BTF, MAP, ANY, MEM, SIZE0, TO(BC_PC_BTF_TRACING), GPL, .arg_btf_name = { "sk_buff" }),
+	F5(xdp_output, BTF, MAP, ANY, MEM, SIZE0, TO(BC_PC_BTF_TRACING), GPL, .arg_btf_name = { "xdp_buff" }),
 	F2(perf_event_read, MAP, ANY, TO(BC_PC_TRACING), GPL),
 	F4(perf_event_read_value, MAP, ANY, OUT, SIZE, TO(BC_PC_TRACING), GPL),
 	F3(perf_prog_read_value, CTX, OUT, SIZE, TO(BC_PC_PERF_EVENT), GPL),
@@ -130,6 +133,8 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F4(get_ns_current_pid_tgid, ANY, ANY, OUT, SIZE, TO(BC_PC_TRACING)),
 	F1(send_signal, ANY, TO(BC_PC_TRACING)),
 	F1(send_signal_thread, ANY, TO(BC_PC_TRACING)),
+
+	F5(find_vma, BTF, ANY, CB, STACK | OR_NULL, ANY, TO(BC_PC_TRACING), .arg_btf_name = { "task_struct" }),
 
 	/* memory of others */
 	F3(probe_read, OUT, SIZE0, ANY, TO(BC_PC_TRACING), GPL),
@@ -237,16 +242,16 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F3(tcp_raw_gen_syncookie_ipv6, FIXED, MEM, SIZE, TO(COOKIE_TYPES), PKT, GPL, .fixed_size = { IPV6_BYTES }),
 	F2(tcp_raw_check_syncookie_ipv4, FIXED, FIXED, TO(COOKIE_TYPES), PKT, GPL, .fixed_size = { IPV4_BYTES, TCP_BYTES }),
 	F2(tcp_raw_check_syncookie_ipv6, FIXED, FIXED, TO(COOKIE_TYPES), PKT, GPL, .fixed_size = { IPV6_BYTES, TCP_BYTES }),
-	F4(sk_storage_get, MAP, BTF_SOCK, VALUE | OR_NULL, ANY, TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB | BC_PC_CGROUP_SOCK),
-	   RET(MAP_VALUE_OR_NULL)),
-	F2(sk_storage_delete, MAP, BTF_SOCK, TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB)),
+	F4(sk_storage_get, MAP, BTF_SOCK, VALUE | OR_NULL, ANY,
+	   TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB | BC_PC_CGROUP_SOCK | BC_PC_BTF_TRACING), RET(MAP_VALUE_OR_NULL)),
+	F2(sk_storage_delete, MAP, BTF_SOCK, TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB | BC_PC_BTF_TRACING)),
 	F2(get_local_storage, MAP, ANY, TO(BC_PC_CGROUP_SKB | BC_PC_CGROUP_SOCK), RET(MAP_VALUE)),
-	F1(skc_to_tcp_sock, BTF_SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp_sock"),
-	F1(skc_to_tcp6_sock, BTF_SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp6_sock"),
-	F1(skc_to_tcp_timewait_sock, BTF_SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp_timewait_sock"),
-	F1(skc_to_tcp_request_sock, BTF_SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp_request_sock"),
-	F1(skc_to_udp6_sock, BTF_SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "udp6_sock"),
-	F1(skc_to_unix_sock, BTF_SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "unix_sock"),
+	F1(skc_to_tcp_sock, BTF_SOCK, TO(CAST_TYPES), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp_sock"),
+	F1(skc_to_tcp6_sock, BTF_SOCK, TO(CAST_TYPES), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp6_sock"),
+	F1(skc_to_tcp_timewait_sock, BTF_SOCK, TO(CAST_TYPES), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp_timewait_sock"),
+	F1(skc_to_tcp_request_sock, BTF_SOCK, TO(CAST_TYPES), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp_request_sock"),
+	F1(skc_to_udp6_sock, BTF_SOCK, TO(CAST_TYPES), RET(BTF_ID_OR_NULL), .ret_btf_name = "udp6_sock"),
+	F1(skc_to_unix_sock, BTF_SOCK, TO(CAST_TYPES), RET(BTF_ID_OR_NULL), .ret_btf_name = "unix_sock"),
 	F1(skc_to_mptcp_sock, SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "mptcp_sock"),
 };
 
@@ -257,6 +262,12 @@ static const struct bc_func_proto get_stackid_perf_event =
 /* Hooks on sockets know their socket by their context, and the class of the task that they run in. */
 static const struct bc_func_proto sk_storage_get_cgroup_sock =
 	{ .name = "sk_storage_get", .arg = { MAP, CTX, VALUE | OR_NULL, ANY }, TO(BC_PC_CGROUP_SOCK), RET(MAP_VALUE_OR_NULL) };
+/* Programs at functions and tracepoints are given the kernel's own. */
+static const struct bc_func_proto sk_storage_get_tracing =
+	{ .name = "sk_storage_get", .arg = { MAP, BTF, VALUE | OR_NULL, ANY }, TO(BC_PC_BTF_TRACING), RET(MAP_VALUE_OR_NULL),
+	  .arg_btf_name = { NULL, "sock_common" } };
+static const struct bc_func_proto sk_storage_delete_tracing =
+	{ .name = "sk_storage_delete", .arg = { MAP, BTF }, TO(BC_PC_BTF_TRACING), .arg_btf_name = { NULL, "sock_common" } };
 static const struct bc_func_proto get_cgroup_classid_current = { .name = "get_cgroup_classid", TO(BC_PC_CGROUP_SOCK) };
 
 const struct bc_func_proto *bc_func_proto(u32 func_id)
@@ -326,6 +337,10 @@ const struct bc_func_proto *bc_prog_func_proto(const struct bpf_verifier_env *en
 		return &get_stackid_perf_event;
 	if (func_id == BPF_FUNC_sk_storage_get && (env->prog_class & BC_PC_CGROUP_SOCK))
 		return &sk_storage_get_cgroup_sock;
+	if (func_id == BPF_FUNC_sk_storage_get && (env->prog_class & BC_PC_BTF_TRACING))
+		return &sk_storage_get_tracing;
+	if (func_id == BPF_FUNC_sk_storage_delete && (env->prog_class & BC_PC_BTF_TRACING))
+		return &sk_storage_delete_tracing;
 	if (func_id == BPF_FUNC_get_cgroup_classid && (env->prog_class & BC_PC_CGROUP_SOCK))
 		return &get_cgroup_classid_current;
 	return proto;

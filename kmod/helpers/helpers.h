@@ -23,6 +23,10 @@ long bc_format(char *buf, size_t size, const char *fmt, size_t fmt_size, const u
 char *bc_helper_scratch(void);
 
 void bc_prandom_seed(void);
+int bc_sock_helpers_init(void);
+void bc_sock_helpers_exit(void);
+int bc_vma_helper_init(void);
+void bc_vma_helper_exit(void);
 int bc_helpers_init(void);
 void bc_helpers_exit(void);
 
@@ -59,6 +63,7 @@ BC_HELPER(get_current_cgroup_id);
 BC_HELPER(get_current_ancestor_cgroup_id);
 BC_HELPER(current_task_under_cgroup);
 BC_HELPER(get_ns_current_pid_tgid);
+BC_HELPER(find_vma);
 
 BC_HELPER(get_smp_processor_id);
 BC_HELPER(get_numa_node_id);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Helpers on sockets, for test runs: their packets belong to no socket and to no network in which one could be found, and so each look-up
- * finds none. What takes a socket can therefore never be reached by a run; it answers as for a socket that is of no such kind.
+ * Helpers on sockets. Test runs: their packets belong to no socket and to no network in which one could be found, and so each look-up
+ * finds none. What takes a socket can therefore never be reached by such a run; it answers as for a socket that is of no such kind.
  */
 #include "helpers.h"
+#include "../compat/nofault.h"
 #include <linux/highuid.h>
+#include <linux/in.h>
+#include <net/sock.h>
 
 BC_HELPER(sk_lookup_tcp)
 {
@@ -41,34 +44,94 @@ BC_HELPER(get_listener_sock)
 	return 0;
 }
 
+/* ---- sockets by another type: those of programs at functions and tracepoints are real ---- */
+
+#define STATE_TIME_WAIT		6	/* enum TCP_TIME_WAIT, TCP_NEW_SYN_RECV: not on all kernels */
+#define STATE_NEW_SYN_RECV	12
+
+static void *copies;	/* per CPU, struct sock: a pointer with a type may lead nowhere */
+static const struct proto *tcp_protos[2];
+
+/* What is there, or NULL. Of the two small kinds, which share no more, only the common part. */
+static const struct sock *look(u64 sk, bool *full)
+{
+	struct sock *copy = bc_percpu_ptr(copies, sizeof(*copy), smp_processor_id());
+
+	if (!sk || compat_read_kernel(&copy->__sk_common, (const void *)sk, sizeof(copy->__sk_common)))
+		return NULL;
+	*full = copy->__sk_common.skc_state != STATE_TIME_WAIT && copy->__sk_common.skc_state != STATE_NEW_SYN_RECV;
+	if (*full && compat_read_kernel(copy, (const void *)sk, sizeof(*copy)))
+		return NULL;
+	return copy;
+}
+
+/* The socket, if it is a whole one of @protocol and @family (negative: any). */
+static u64 whole(u64 sk, int protocol, int family, int type)
+{
+	const struct sock *copy;
+	bool full;
+
+	copy = look(sk, &full);
+	if (!copy || !full || (protocol >= 0 && copy->sk_protocol != protocol) ||
+	    (family >= 0 && copy->__sk_common.skc_family != family) || (type >= 0 && copy->sk_type != type))
+		return 0;
+	return sk;
+}
+
+static u64 small_tcp(u64 sk, int state)
+{
+	const struct sock *copy;
+	const struct proto *prot;
+	bool full;
+
+	copy = look(sk, &full);
+	if (!copy || copy->__sk_common.skc_state != state)
+		return 0;
+	prot = copy->__sk_common.skc_prot;
+	return prot && (prot == tcp_protos[0] || prot == tcp_protos[1]) ? sk : 0;
+}
+
 BC_HELPER(skc_to_tcp_sock)
 {
-	return 0;
+	return whole(r1, IPPROTO_TCP, -1, -1);
 }
 
 BC_HELPER(skc_to_tcp6_sock)
 {
-	return 0;
+	return whole(r1, IPPROTO_TCP, AF_INET6, -1);
 }
 
 BC_HELPER(skc_to_tcp_timewait_sock)
 {
-	return 0;
+	return small_tcp(r1, STATE_TIME_WAIT);
 }
 
 BC_HELPER(skc_to_tcp_request_sock)
 {
-	return 0;
+	return small_tcp(r1, STATE_NEW_SYN_RECV);
 }
 
 BC_HELPER(skc_to_udp6_sock)
 {
-	return 0;
+	return whole(r1, IPPROTO_UDP, AF_INET6, SOCK_DGRAM);
 }
 
 BC_HELPER(skc_to_unix_sock)
 {
-	return 0;
+	return whole(r1, -1, AF_UNIX, -1);
+}
+
+int bc_sock_helpers_init(void)
+{
+	tcp_protos[0] = (const struct proto *)bc_lookup_symbol("tcp_prot");
+	tcp_protos[1] = (const struct proto *)bc_lookup_symbol("tcpv6_prot");
+	copies = bc_alloc_percpu(NULL, sizeof(struct sock));
+	return copies ? 0 : -ENOMEM;
+}
+
+void bc_sock_helpers_exit(void)
+{
+	bc_free_percpu(NULL, copies, sizeof(struct sock));
 }
 
 /* No socket has no cookie, and an owner that is nobody. */

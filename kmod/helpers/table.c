@@ -38,6 +38,7 @@ const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
 	ROW(get_current_ancestor_cgroup_id),
 	ROW(current_task_under_cgroup),
 	ROW(get_ns_current_pid_tgid),
+	ROW(find_vma),
 	ROW(get_smp_processor_id),
 	ROW(get_numa_node_id),
 	ROW(get_prandom_u32),
@@ -136,11 +137,17 @@ int bc_helpers_init(void)
 	scratch = bc_alloc_percpu(NULL, BC_SCRATCH_BYTES);
 	if (!scratch)
 		return -ENOMEM;
+	if (bc_sock_helpers_init()) {
+		bc_free_percpu(NULL, scratch, BC_SCRATCH_BYTES);
+		return -ENOMEM;
+	}
 	bc_prandom_seed();
-	return 0;
+	return bc_vma_helper_init();
 }
 
 void bc_helpers_exit(void)
 {
+	bc_vma_helper_exit();
+	bc_sock_helpers_exit();
 	bc_free_percpu(NULL, scratch, BC_SCRATCH_BYTES);
 }

@@ -18,7 +18,8 @@ import sys
 import time
 import traceback
 
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "unit")]
+_TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)
+sys.path[:0] = [os.path.join(_TESTS, "unit"), _TESTS]
 
 import asm as a  # noqa: E402
 import bpfsys as b  # noqa: E402

@@ -10,6 +10,7 @@ import os
 import random
 import re
 import signal
+import socket
 import struct
 import sys
 import time
@@ -17,8 +18,10 @@ import traceback
 
 import attach_cases as c  # first: it finds the assembler
 import bpfsys as b
+from asm import R4, R5, R8
 from attach_cases import CPUS, HITS, R0, R1, R2, R3, R6, R7, R10, Seen, a, keep, libc, program
 from kernel_btf import FUNC, STRUCT, TYPEDEF, KernelBtf
+from programs.case import Case
 
 BTF = KernelBtf()
 TRACING, RAW_TP, FENTRY, FEXIT, MODIFY_RETURN, ITER = 26, 23, 24, 25, 26, 28
@@ -449,6 +452,65 @@ def case_killed():
     c.rename("dead")
     out["dead"] = [sum(s.hits()) for s in counts]
     return out
+
+
+def find_vma(addr, flags=0):
+    """What bpf_find_vma() says of an address of this process, and where the mapping begins that its callback is shown."""
+    seen = Seen()
+    code = a.asm(
+        *[a.call(14), a.alu64_imm("rsh", R0, 32), a.jmp_imm("ne", R0, os.getpid(), "out")],
+        *[a.st(8, R10, -8, 0), a.call(158), a.mov(R1, R0), a.ld_imm64(R2, addr), a.ld_func(R3, "callback")],
+        *[a.mov(R4, R10), a.add_imm(R4, -8), a.mov_imm(R5, flags), a.call(180)],
+        *[a.ld_map_value(R7, seen.fd), a.stx(8, R7, 0, R0), a.ldx(8, R1, R10, -8), a.stx(8, R7, 8, R1)],
+        *["out", a.mov_imm(R0, 0), a.exit_()],
+        *["callback", a.ldx(8, R1, R2, BTF.offset("vm_area_struct", "vm_start")), a.stx(8, R3, 0, R1), a.mov_imm(R0, 0), a.exit_()],
+    )
+    blob, records = Case("", "", code).func_info()
+    btf, info = b.check(b.btf_load(blob)), b.buf(records)
+    fields = {"prog_btf_fd": btf, "func_info": b.addr(info), "func_info_cnt": len(records) // 8, "func_info_rec_size": 8}
+    target = BTF.find(FUNC, "vfs_read")
+    prog = b.Prog(code, TRACING, expected_attach_type=FENTRY, attach_btf_id=target, log_level=1, log_size=65536, **fields)
+    fd = prog.load()
+    if fd < 0:
+        raise OSError(-fd, prog.log_text())
+    with_it = link(fd, FENTRY)
+    libc.syscall(SYS_READ, ZERO, BUFFER, ctypes.c_size_t(16))
+    os.close(with_it)
+    said, start = seen.slots()[:2]
+    for one in (fd, btf, seen.fd):
+        os.close(one)
+    return [signed(said), start]
+
+
+def case_find_vma():
+    addr = ctypes.addressof(BUFFER)
+    lines = [line.split()[0].split("-") for line in open("/proc/self/maps")]
+    start = [int(low, 16) for low, high in lines if int(low, 16) <= addr < int(high, 16)]
+    found = [find_vma(addr) for _ in range(20)]
+    # it does not wait for the mappings, should they be in use
+    return {
+        "found": {str(said) for said, _ in found if said != -16} == {"0"},
+        "begins there": {at for said, at in found if not said} == set(start),
+        "nothing there": find_vma(1),
+        "flags": find_vma(addr, 1),
+    }
+
+
+def case_unix_socket():
+    """unix_listen(struct socket *sock, int backlog)"""
+    seen, family = Seen(), BTF.offset("sock", "__sk_common", "skc_family")
+    body = [
+        *[a.ldx(8, R1, R6, 0), a.ldx(8, R6, R1, BTF.offset("socket", "sk")), a.mov(R1, R6), a.call(178)],
+        *[a.jmp_imm("eq", R0, 0, "out"), a.mov(R8, R0), a.ldx(2, R1, R8, family), a.stx(8, R7, 4 * 8, R1)],
+        *[a.mov(R1, R6), a.call(137), a.mov_imm(R1, 1), a.jmp_imm("eq", R0, 0, "none"), a.mov_imm(R1, 2), "none", a.stx(8, R7, 5 * 8, R1)],
+    ]
+    fd = link(tracing(seen, FENTRY, "unix_listen", body), FENTRY)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind("\0bpfcompat %d" % os.getpid())
+    listener.listen(1)
+    listener.close()
+    os.close(fd)
+    return {"family": seen.slots()[4], "as TCP": {1: "none"}.get(seen.slots()[5])}
 
 
 def case_race():
