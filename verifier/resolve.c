@@ -124,6 +124,19 @@ static int map_value_address(struct bpf_verifier_env *env, const struct bc_map_d
 	return err;
 }
 
+/* A program has storage of one kind once. */
+static bool second_storage(const struct bpf_verifier_env *env, const struct bc_map_desc *map)
+{
+	u32 i;
+
+	if (map->type != BPF_MAP_TYPE_CGROUP_STORAGE && map->type != BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE)
+		return false;
+	for (i = 0; i < env->used_map_cnt; i++)
+		if (env->used_maps[i]->type == map->type)
+			return true;
+	return false;
+}
+
 /* Keeps the map with the program, once; the reference is taken over, or put. */
 static int use_map(struct bpf_verifier_env *env, struct bc_map_desc *map, struct bpf_insn_aux_data *aux)
 {
@@ -139,6 +152,11 @@ static int use_map(struct bpf_verifier_env *env, struct bc_map_desc *map, struct
 	if (i < env->used_map_cnt) {
 		env->ops->map_put(env->args->host, map);
 		return 0;
+	}
+	if (second_storage(env, map)) {
+		bc_log(env, "only one cgroup storage of each type is allowed\n");
+		env->ops->map_put(env->args->host, map);
+		return -EBUSY;
 	}
 	env->used_maps[env->used_map_cnt++] = map;
 	return 0;

@@ -72,8 +72,38 @@ static int copy_name(char *dst, const char *src)
 	return 0;
 }
 
+static bool is_number(const struct bc_btf *btf, u32 id, u32 bits)
+{
+	const struct btf_type *t = bc_btf_skip_modifiers(btf, &id);
+	u32 data;
+
+	if (!t || BTF_INFO_KIND(t->info) != BTF_KIND_INT)
+		return false;
+	data = *(const u32 *)(t + 1);
+	return BTF_INT_BITS(data) == bits && !BTF_INT_OFFSET(data) && t->size * 8 == bits;
+}
+
+/* Of a cgroup's storage: the cgroup's number, or struct bpf_cgroup_storage_key. */
+static int check_storage_key(const struct bc_btf *btf, u32 size, const struct btf_type *key)
+{
+	const struct btf_member *m = (const struct btf_member *)(key + 1);
+	u32 data;
+
+	if (!key)
+		return -EINVAL;
+	if (size == sizeof(u64)) {
+		if (BTF_INFO_KIND(key->info) != BTF_KIND_INT)
+			return -EINVAL;
+		data = *(const u32 *)(key + 1);
+		return BTF_INT_BITS(data) == 64 && !BTF_INT_OFFSET(data) ? 0 : -EINVAL;
+	}
+	if (BTF_INFO_KIND(key->info) != BTF_KIND_STRUCT || BTF_INFO_VLEN(key->info) != 2)
+		return -EINVAL;
+	return !m[0].offset && is_number(btf, m[0].type, 64) && m[1].offset == 64 && is_number(btf, m[1].type, 32) ? 0 : -EINVAL;
+}
+
 /* Some types take no BTF at all, or only that of a 4-byte integer key. */
-static int check_key_btf(const struct bc_map *map, const struct btf_type *key, const struct btf_type *value)
+static int check_key_btf(const struct bc_map *map, const struct bc_btf *btf, const struct btf_type *key, const struct btf_type *value)
 {
 	switch (map->desc.type) {
 	case BPF_MAP_TYPE_ARRAY:
@@ -100,6 +130,9 @@ static int check_key_btf(const struct bc_map *map, const struct btf_type *key, c
 	case BPF_MAP_TYPE_QUEUE:
 	case BPF_MAP_TYPE_STACK:
 		return 0;
+	case BPF_MAP_TYPE_CGROUP_STORAGE:
+	case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE:
+		return check_storage_key(btf, map->desc.key_size, key);
 	case BPF_MAP_TYPE_LPM_TRIE:
 		return BTF_INFO_KIND(key->info) == BTF_KIND_STRUCT ? 0 : -EINVAL;
 	case BPF_MAP_TYPE_BLOOM_FILTER:
@@ -152,7 +185,7 @@ static int check_btf(struct bc_map *map, const struct bc_btf *btf, u32 key_id, u
 	if (bc_map_has_lock(map)) {
 		if (desc->flags & BPF_F_RDONLY_PROG)
 			return -EACCES;
-		if (desc->type != BPF_MAP_TYPE_HASH && desc->type != BPF_MAP_TYPE_ARRAY)
+		if (desc->type != BPF_MAP_TYPE_HASH && desc->type != BPF_MAP_TYPE_ARRAY && desc->type != BPF_MAP_TYPE_CGROUP_STORAGE)
 			return -ENOTSUPP;
 	}
 	desc->timer_off = bc_btf_find_timer(btf, value_id);
@@ -172,7 +205,7 @@ static int check_btf(struct bc_map *map, const struct bc_btf *btf, u32 key_id, u
 			return -EOPNOTSUPP;
 	}
 	err = bc_map_check_holes(map);
-	return err ? err : check_key_btf(map, key, value);
+	return err ? err : check_key_btf(map, btf, key, value);
 }
 
 static int set_btf(struct bc_map *map, const union bpf_attr *attr)

@@ -267,7 +267,11 @@ static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	ctx->pkt.data = (unsigned long)p.link + skip;
 	ctx->pkt.data_end = (unsigned long)p.link + size;
 	ctx->pkt.data_meta = ctx->pkt.data;
+	err = bc_run_storage_make(prog, &p.storage);
+	if (err)
+		goto free_ctx;
 	err = run_repeated(prog, ctx, attr->test.repeat, &retval, &duration);
+	bc_run_storage_free(&p.storage);
 	if (err)
 		goto free_ctx;
 	data = (u8 *)(unsigned long)ctx->pkt.data - skip;

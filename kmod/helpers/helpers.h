@@ -114,6 +114,7 @@ BC_HELPER(get_stackid);
 BC_HELPER(get_stack);
 BC_HELPER(get_task_stack);
 
+BC_HELPER(get_local_storage);
 BC_HELPER(skb_load_bytes);
 BC_HELPER(skb_load_bytes_relative);
 BC_HELPER(skb_store_bytes);

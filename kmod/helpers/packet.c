@@ -298,3 +298,13 @@ BC_HELPER(xdp_store_bytes)
 		memcpy(to, at(r3), (u32)r4);
 	return err;
 }
+
+/* The one helper that finds its run by itself: the program's callbacks have no context to give. */
+BC_HELPER(get_local_storage)
+{
+	const struct bc_run *run = bc_this_run();
+	const struct bc_skb_ctx *skb = run->prog->type == BPF_PROG_TYPE_CGROUP_SKB ? run->ctx : NULL;
+	const struct bc_packet *p = skb ? skb->host : NULL;
+
+	return (u64)(unsigned long)bc_run_storage_value(p ? &p->storage : NULL, bc_map_of((struct bc_map_desc *)r1));
+}

@@ -7,6 +7,7 @@
 
 #include "../bpf.h"
 #include "../../verifier/ctx.h"
+#include "../maps/cgroup_storage.h"
 
 #define BC_ETH_BYTES		14
 #define BC_PACKET_HEADROOM	256	/* Linux: XDP_PACKET_HEADROOM */
@@ -16,6 +17,7 @@
 struct bc_packet {
 	u8 *head, *end;		/* all of the memory */
 	u8 *link;		/* where the link layer's header begins: for programs on sockets and cgroups, before the data */
+	struct bc_run_storage storage;
 };
 
 #endif

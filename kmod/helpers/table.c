@@ -84,6 +84,7 @@ const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
 	ROW(get_stackid),
 	ROW(get_stack),
 	ROW(get_task_stack),
+	ROW(get_local_storage),
 	ROW(skb_load_bytes),
 	ROW(skb_load_bytes_relative),
 	ROW(skb_store_bytes),

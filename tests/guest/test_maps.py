@@ -41,3 +41,7 @@ def test_bloom_filters(guest: Guest) -> None:
 
 def test_timers(guest: Guest) -> None:
     run(guest, "timer_cases.py", 14)
+
+
+def test_storage(guest: Guest) -> None:
+    run(guest, "storage_cases.py", 4)
