@@ -505,7 +505,7 @@ long bc_timer_start(struct bc_timer_value *at, u64 nsecs, u64 mode)
 	ready = t->prog;
 	if (ready) {
 		/* more than a clock can count to is, to Linux, a time that is past */
-		t->deadline = now_of(t) + (nsecs > S64_MAX ? 0 : nsecs);
+		t->deadline = min_t(u64, now_of(t) + min_t(u64, nsecs, S64_MAX), S64_MAX);	/* what lies too far ahead never comes */
 		t->armed = true;
 	}
 	bc_unlock_irqrestore(&t->lock, flags);
