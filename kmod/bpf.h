@@ -260,6 +260,12 @@ static inline struct bc_run *bc_this_run(void)
 {
 	return __this_cpu_read(bc_run_memory);
 }
+/* Nothing of the last run on this CPU is to show in the next. */
+static inline void bc_run_clear(struct bc_run *run)
+{
+	memset(run, 0, offsetof(struct bc_run, stack));
+}
+
 /* After code was generated: how @prog is run. Before it is freed: no longer. */
 void bc_run_prepare(struct bc_prog *prog);
 void bc_run_forget(struct bc_prog *prog);

@@ -208,7 +208,7 @@ void bc_prog_run_callback(struct bc_prog *prog, bc_callback cb, u64 r1, u64 r2, 
 		bc_prog_count_miss(prog);
 		return;
 	}
-	memset(&cs->run, 0, offsetof(struct bc_run, stack));
+	bc_run_clear(&cs->run);
 	cs->run.runs++;
 	cs->run.prog = prog;
 	cs->run.own.frame = (void *)here;

@@ -11,7 +11,7 @@ static void clear_event(void)
 {
 	struct bc_run *run = bc_this_run();
 
-	memset(run, 0, offsetof(struct bc_run, stack));
+	bc_run_clear(run);
 	run->own.chained = true;	/* Kbuild sees to that */
 }
 
