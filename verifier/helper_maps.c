@@ -57,6 +57,7 @@ static const struct {
 	{ BPF_FUNC_ringbuf_output, { BPF_MAP_TYPE_RINGBUF } },
 	{ BPF_FUNC_ringbuf_reserve, { BPF_MAP_TYPE_RINGBUF } },
 	{ BPF_FUNC_ringbuf_query, { BPF_MAP_TYPE_RINGBUF } },
+	{ BPF_FUNC_ringbuf_reserve_dynptr, { BPF_MAP_TYPE_RINGBUF } },
 	{ BPF_FUNC_user_ringbuf_drain, { BPF_MAP_TYPE_USER_RINGBUF } },
 	{ BPF_FUNC_get_stackid, { BPF_MAP_TYPE_STACK_TRACE } },
 	{ BPF_FUNC_current_task_under_cgroup, { BPF_MAP_TYPE_CGROUP_ARRAY } },
