@@ -101,10 +101,14 @@ static bool map_can_iterate(const struct bc_map_desc *map)
 	}
 }
 
-static void point_to_entry(struct bpf_verifier_env *env, struct bpf_reg_state *reg, u32 type, const struct bc_map_desc *map)
+static void point_to_entry(struct bpf_verifier_env *env, struct bpf_reg_state *reg, u32 type, const struct bpf_call_meta *meta)
 {
+	const struct bc_map_desc *map = meta->map;
+
 	bc_reg_pointer(reg, type);
 	reg->map = map;
+	/* of that map, and not of another one that is like it */
+	reg->map_uid = meta->map_uid;
 	/* a lock taken in one call must not be given back in another */
 	if (type == PTR_TO_MAP_VALUE && map->spin_lock_off >= 0)
 		reg->id = ++env->id_gen;
@@ -142,8 +146,8 @@ static int set_callback_args(struct bpf_verifier_env *env, const struct bpf_call
 			return -ENOTSUPP;
 		}
 		r[BPF_REG_1] = caller->regs[BPF_REG_1];
-		point_to_entry(env, &r[BPF_REG_2], PTR_TO_MAP_KEY, meta->map);
-		point_to_entry(env, &r[BPF_REG_3], PTR_TO_MAP_VALUE, meta->map);
+		point_to_entry(env, &r[BPF_REG_2], PTR_TO_MAP_KEY, meta);
+		point_to_entry(env, &r[BPF_REG_3], PTR_TO_MAP_VALUE, meta);
 		r[BPF_REG_4] = caller->regs[BPF_REG_3];
 		return 0;
 	case BPF_FUNC_user_ringbuf_drain:

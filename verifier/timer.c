@@ -38,17 +38,22 @@ int bc_check_timer_arg(struct bpf_verifier_env *env, u32 regno, struct bpf_call_
 	return 0;
 }
 
-/* (map, key, value) of the element whose timer it is. */
-static void set_args(struct bpf_verifier_env *env, const struct bc_map_desc *map, struct bpf_func_state *callee)
-{
-	struct bpf_reg_state *r = callee->regs;
+/* Of the inner map whose timer expired: none that the callback looks up itself, nor the elements of one, are taken for that map's. */
+#define EXPIRED_UID U32_MAX
 
-	bc_reg_pointer(&r[BPF_REG_1], CONST_PTR_TO_MAP);
-	r[BPF_REG_1].map = map;
-	bc_reg_pointer(&r[BPF_REG_2], PTR_TO_MAP_KEY);
-	r[BPF_REG_2].map = map;
-	bc_reg_pointer(&r[BPF_REG_3], PTR_TO_MAP_VALUE);
-	r[BPF_REG_3].map = map;
+/* (map, key, value) of the element whose timer @timer is. */
+static void set_args(struct bpf_verifier_env *env, const struct bpf_reg_state *timer, struct bpf_func_state *callee)
+{
+	static const u32 types[] = { CONST_PTR_TO_MAP, PTR_TO_MAP_KEY, PTR_TO_MAP_VALUE };
+	const struct bc_map_desc *map = timer->map;
+	struct bpf_reg_state *r = callee->regs;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		bc_reg_pointer(&r[BPF_REG_1 + i], types[i]);
+		r[BPF_REG_1 + i].map = map;
+		r[BPF_REG_1 + i].map_uid = timer->map_uid ? EXPIRED_UID : 0;
+	}
 	/* a lock taken here is this element's */
 	if (map->spin_lock_off >= 0)
 		r[BPF_REG_3].id = ++env->id_gen;
@@ -60,7 +65,6 @@ static void set_args(struct bpf_verifier_env *env, const struct bc_map_desc *map
  */
 int bc_push_async_callback(struct bpf_verifier_env *env, const struct bpf_call_meta *meta)
 {
-	const struct bc_map_desc *map = bc_cur_regs(env)[BPF_REG_1].map;
 	struct bpf_subprog_info *sub = &env->subprogs[meta->subprogno];
 	struct bpf_verifier_state *st;
 	struct bpf_func_state *callee;
@@ -74,7 +78,7 @@ int bc_push_async_callback(struct bpf_verifier_env *env, const struct bpf_call_m
 	callee->async_entry_cnt = env->cur->frame[0]->async_entry_cnt + 1;
 	callee->in_async_callback_fn = true;
 	callee->callback_ret_range = bc_tnum_const(0);
-	set_args(env, map, callee);
+	set_args(env, &bc_cur_regs(env)[BPF_REG_1], callee);
 	st = bc_async_push(env, sub->start, env->insn_idx, callee);
 	return st ? 0 : -EFAULT;
 }

@@ -5,8 +5,8 @@ tests/guest/timer_cases.py runs such programs."""
 from __future__ import annotations
 
 import asm as a
-from asm import R0, R1, R2, R3, R6, R7, R10
-from programs.case import KPROBE, LOOKUP, RAW_TRACEPOINT, SCHED_CLS, TAIL_CALL, TRACEPOINT, Case, ld_map
+from asm import R0, R1, R2, R3, R4, R6, R7, R8, R10
+from programs.case import FOR_EACH, KPROBE, LOOKUP, RAW_TRACEPOINT, SCHED_CLS, TAIL_CALL, TRACEPOINT, Case, ld_map
 from programs.reject import OUT, Item, lookup
 
 INIT, SET_CALLBACK, START, CANCEL = 169, 170, 171, 172
@@ -110,6 +110,44 @@ callback("looks up in its map", a.mov(R7, R2), a.mov(R2, R7), a.call(LOOKUP), *O
 callback(
     "initialises its own", a.mov(R6, R3), a.add_imm(R6, 8), a.mov(R2, R1), a.mov(R1, R6), a.mov_imm(R3, 1), a.call(INIT), *OUT
 )
+# -- maps that are like each other: a timer is of the map that its value is in -------------------------------------------
+
+
+def inner(reg: int) -> list[Item]:
+    """The map under key 0 of a map of maps."""
+    return [*lookup("timer maps", 0), a.jmp_imm("ne", R0, 0, 2), *OUT, a.mov(reg, R0)]
+
+
+def in_inner(reg: int) -> list[Item]:
+    """R6: the place of the timer in its value under key 0."""
+    return [a.st(4, R10, -4, 0), a.mov(R1, reg), a.mov(R2, R10), a.add_imm(R2, -4), a.call(LOOKUP), a.jmp_imm("ne", R0, 0, 2),
+            *OUT, a.mov(R6, R0), a.add_imm(R6, 8)]  # fmt: skip
+
+
+def each(reg: int) -> list[Item]:
+    """Its elements are shown to "each", with the address of what is at R10-16."""
+    return [a.mov(R1, reg), a.ld_func(R2, "each"), a.mov(R3, R10), a.add_imm(R3, -16), a.mov_imm(R4, 0), a.call(FOR_EACH)]
+
+
+def init_with(reg: int) -> list[Item]:
+    return [a.mov(R2, reg), a.mov(R1, R6), a.mov_imm(R3, 1), a.call(INIT)]
+
+
+OTHER = "timer pointer in R1 map_uid="
+EXPIRED = "holes of Linux 6.1, which knows an inner map by its looks where a callback is given it"
+yes("of an inner map", *inner(R7), *in_inner(R7), *init_with(R7), *SET, *OUT, *ZERO)
+no("of one inner map, with another", "EINVAL", OTHER, *inner(R7), *inner(R8), *in_inner(R7), *init_with(R8), *OUT)
+yes("of each element of an inner map", *inner(R7), *each(R7), *OUT,
+    "each", a.mov(R6, R3), a.add_imm(R6, 8), *init_with(R1), *OUT, native_differs=EXPIRED)  # fmt: skip
+no("of each element of one, with another", "EINVAL", OTHER, *inner(R7), *inner(R8), a.stx(8, R10, -16, R8), *each(R7), *OUT,
+   "each", a.mov(R6, R3), a.add_imm(R6, 8), a.ldx(8, R4, R4, 0), *init_with(R4), *OUT)  # fmt: skip
+yes("of the inner map that expired", *inner(R7), *in_inner(R7), *init_with(R7), *SET, *OUT,
+    "cb", a.mov(R7, R3), a.mov(R6, R3), a.add_imm(R6, 8), *init_with(R1), a.mov(R6, R7), a.add_imm(R6, 8), *SET, *OUT)  # fmt: skip
+no("of each element of one, with the inner map that expired", "EINVAL", OTHER,
+   *inner(R7), *in_inner(R7), *init_with(R7), *SET, *OUT,
+   "cb", a.stx(8, R10, -16, R1), *inner(R7), *each(R7), *OUT,
+   "each", a.mov(R6, R3), a.add_imm(R6, 8), a.ldx(8, R4, R4, 0), *init_with(R4), *OUT, native_differs=EXPIRED)  # fmt: skip
+
 callback(
     "goes round in a circle",
     a.ldx(4, R0, R2, 0),
