@@ -57,7 +57,8 @@ BC_HELPER(d_path)
 
 	if (!(u32)r3)
 		return 0;
-	if (compat_read_kernel(&copy, (const void *)r1, sizeof(copy)))
+	/* a pointer that led nowhere on the way here, or a struct that is only shown as one (iter/shadows.c) */
+	if (compat_read_kernel(&copy, (const void *)r1, sizeof(copy)) || !copy.dentry || !copy.mnt)
 		return (s64)-EFAULT;
 	path = d_path(&copy, buf, (u32)r3);
 	if (IS_ERR(path))

@@ -51,7 +51,9 @@ struct bc_iter_target_ops {
 	u32 cursor_bytes;
 	bool (*available)(void);	/* NULL: always */
 	/* Takes of @info what it needs; NULL: nothing. */
-	int (*attach)(struct bc_prog *prog, const union bpf_iter_link_info *info, struct bc_iter_aim *aim);
+	int (*attach)(const union bpf_iter_link_info *info, struct bc_iter_aim *aim);
+	/* May the program be run over these? What the verifier could not know. NULL: it knew all. */
+	int (*check_prog)(const struct bc_prog *prog, const struct bc_iter_aim *aim);
 	int (*open)(struct bc_iter_session *s);
 	void (*close)(struct bc_iter_session *s);
 	/* The object at the cursor, NULL past the last, ERR_PTR. */
@@ -89,7 +91,7 @@ struct bc_task_walk {
 	u32 tid;			/* where it stands */
 };
 
-int bc_tasks_attach(struct bc_prog *prog, const union bpf_iter_link_info *info, struct bc_iter_aim *aim);
+int bc_tasks_attach(const union bpf_iter_link_info *info, struct bc_iter_aim *aim);
 void bc_tasks_fill_info(const struct bc_iter_aim *aim, struct bpf_link_info *info);
 void bc_tasks_show_fdinfo(const struct bc_iter_aim *aim, struct seq_file *m);
 void bc_tasks_open(struct bc_task_walk *w, const struct bc_iter_aim *aim);

@@ -36,11 +36,21 @@ static bool alike(const struct bc_prog *a, const struct bc_prog *b)
 	return a->type == b->type && a->expected_attach_type == b->expected_attach_type && a->attach_btf_id == b->attach_btf_id;
 }
 
+static int check_sleep(const struct iter_link *il, const struct bc_prog *prog)
+{
+	return prog->v.sleepable && !il->target->may_sleep ? -EINVAL : 0;
+}
+
+static int check_prog(const struct iter_link *il, const struct bc_prog *prog)
+{
+	return il->target->check_prog ? il->target->check_prog(prog, &il->aim) : 0;
+}
+
 /* Sessions go on with the program that they began with. */
 static int iter_link_update(struct bc_link *link, struct bc_prog *new_prog, struct bc_prog *old_prog)
 {
 	struct bc_prog *prog;
-	int err = 0;
+	int err;
 
 	mutex_lock(&prog_lock);
 	prog = link->prog;
@@ -49,6 +59,10 @@ static int iter_link_update(struct bc_link *link, struct bc_prog *new_prog, stru
 	else if (!alike(prog, new_prog))
 		err = -EINVAL;
 	else
+		err = check_sleep(iter_link_of(link), new_prog);
+	if (!err)
+		err = check_prog(iter_link_of(link), new_prog);	/* Linux 6.1 takes it unseen */
+	if (!err)
 		WRITE_ONCE(link->prog, new_prog);
 	mutex_unlock(&prog_lock);
 	if (!err)
@@ -133,20 +147,23 @@ int bc_iter_attach(const union bpf_attr *attr, struct bc_prog *prog, struct bc_l
 	err = -ENOENT;
 	if (!il->target)
 		goto free;
-	err = -EINVAL;
-	if (prog->v.sleepable && !il->target->may_sleep)
-		goto free;
-	err = il->target->attach ? il->target->attach(prog, &info, &il->aim) : 0;
+	err = check_sleep(il, prog);
 	if (err)
 		goto free;
-	bc_prog_get(prog);
-	err = bc_link_init(&il->link, BPF_LINK_TYPE_ITER, &iter_link_ops, prog);
+	err = il->target->attach ? il->target->attach(&info, &il->aim) : 0;
+	if (err)
+		goto free;
+	err = check_prog(il, prog);
 	if (err)
 		goto put;
-	*link = &il->link;
-	return 0;
-put:
+	bc_prog_get(prog);
+	err = bc_link_init(&il->link, BPF_LINK_TYPE_ITER, &iter_link_ops, prog);
+	if (!err) {
+		*link = &il->link;
+		return 0;
+	}
 	bc_prog_put(prog);
+put:
 	bc_iter_aim_put(&il->aim);
 free:
 	bc_free(NULL, il, sizeof(*il));

@@ -50,28 +50,31 @@ static bool is_guarded(const struct bc_map *map)
 	return (map->desc.flags & BPF_F_RDONLY_PROG) || bc_map_has_lock(map) || bc_map_has_timer(map) || map->desc.kptr_cnt;
 }
 
-static int elem_attach(struct bc_prog *prog, const union bpf_iter_link_info *info, struct bc_iter_aim *aim)
+static int elem_attach(const union bpf_iter_link_info *info, struct bc_iter_aim *aim)
 {
 	struct bc_map *map;
-	int err = -EINVAL;
 
 	if (!info->map.map_fd)
 		return -EBADF;
 	map = bc_map_get_fd(info->map.map_fd);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	if (!is_plain(map) && !is_percpu(map))
-		goto put;
-	/* what the verifier could not know */
-	err = -EACCES;
-	if (prog->v.max_rdonly_access > map->desc.key_size || prog->v.max_rdwr_access > bc_map_sys_value_size(map))
-		goto put;
+	if (!is_plain(map) && !is_percpu(map)) {
+		bc_map_put(map);
+		return -EINVAL;
+	}
 	bc_map_uref_get(map);
 	aim->map = map;
 	return 0;
-put:
-	bc_map_put(map);
-	return err;
+}
+
+/* Programs behind a tail call may reach further than the one that is known here. (Linux 6.1 lets them.) */
+static int elem_check_prog(const struct bc_prog *prog, const struct bc_iter_aim *aim)
+{
+	if (prog->v.has_tail_call || prog->v.max_rdonly_access > aim->map->desc.key_size ||
+	    prog->v.max_rdwr_access > bc_map_sys_value_size(aim->map))
+		return -EACCES;
+	return 0;
 }
 
 static int elem_open(struct bc_iter_session *s)
@@ -136,6 +139,7 @@ const struct bc_iter_target_ops bc_iter_bpf_map_elem = {
 	.name = "bpf_map_elem",
 	.cursor_bytes = sizeof(struct cursor),
 	.attach = elem_attach,
+	.check_prog = elem_check_prog,
 	.open = elem_open,
 	.close = elem_close,
 	.start = elem_start,

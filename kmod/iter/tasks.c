@@ -5,7 +5,7 @@
 #include "iter.h"
 #include "../compat/tasks.h"
 
-int bc_tasks_attach(struct bc_prog *prog, const union bpf_iter_link_info *info, struct bc_iter_aim *aim)
+int bc_tasks_attach(const union bpf_iter_link_info *info, struct bc_iter_aim *aim)
 {
 	struct pid *pid;
 
