@@ -239,6 +239,7 @@ int bc_push_callback(struct bpf_verifier_env *env, const struct bpf_call_meta *m
 	/* the arguments were read by the helper, or made here */
 	callee->live.reg_written = 0x3f;
 	env->subprogs[meta->subprogno].is_callback = true;
+	env->subprogs[meta->subprogno].is_sync_cb = true;
 	env->has_callbacks = true;
 	return 0;
 }

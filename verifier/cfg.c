@@ -415,8 +415,8 @@ static int next_callee(struct bpf_verifier_env *env, struct chain *c)
 			bc_log(env, "verifier bug. subprog has tail_call and async cb\n");
 			return -EFAULT;
 		}
-		/* what runs by itself begins on a stack of its own, unless it is called, too */
-		if (is_call(insn))
+		/* what runs by itself begins on a stack of its own, unless it is called, too (of helpers that call it Linux 6.1 is not aware) */
+		if (is_call(insn) || env->subprogs[callee].is_sync_cb)
 			return callee;
 	}
 	return -1;

@@ -338,6 +338,7 @@ struct bpf_subprog_info {
 	bool has_ld_abs;
 	bool is_callback;	/* sync or async */
 	bool is_async_cb;
+	bool is_sync_cb;		/* callback of a helper that calls it before it returns */
 	bool is_global;
 	bool moves_packet;	/* it, or what it calls, may move or free the packet (global functions) */
 	bool unreliable;	/* its BTF does not describe its arguments */

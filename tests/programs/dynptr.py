@@ -118,8 +118,8 @@ case("second half", "EINVAL", "Expected an initialized dynptr as arg #3", *local
 case("half a slot in", "EINVAL", "cannot pass in dynptr at an offset", *local(), *read(-32, 8, off=-12), *OUT)
 case("made half a slot in", "EINVAL", "cannot pass in dynptr at an offset", *local(-20), *OUT)
 for kind in ("hash", "array", "user ring"):
-    case(f"record of a map that is no ring buffer: {kind}", "EINVAL", "into func bpf_ringbuf_reserve_dynptr#198", ld_map(R1, kind),
-         a.mov_imm(R2, 32), a.mov_imm(R3, 0), *at(R4, -16), a.call(RESERVE), *give(), *OUT)  # fmt: skip
+    case(f"record of a map that is no ring buffer: {kind}", "EINVAL", "into func bpf_ringbuf_reserve_dynptr#198",
+         ld_map(R1, kind), a.mov_imm(R2, 32), a.mov_imm(R3, 0), *at(R4, -16), a.call(RESERVE), *give(), *OUT)  # fmt: skip
 case("made at the frame's end", "EACCES", "invalid write to stack R4 off=0 size=8", *record(-8), *OUT)
 case("in a map", "EACCES", "R4 type=map_value expected=fp", ld_value(R4, "small"), ld_map(R1, "ring"), a.mov_imm(R2, 8),
      a.mov_imm(R3, 0),
