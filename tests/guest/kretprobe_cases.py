@@ -358,7 +358,9 @@ def strange(names):
         taken.append(name)
         set_bpf(entry, program(seen, b.KPROBE, mine=False))
         back = Seen()
-        event = on_return(back, name, mine=False)
+        # A kretprobe of such a kernel's own PMU is in force before any program comes to it, and what locks its instances is what is
+        # probed here: CentOS 7.9's hangs over that without the module, too (mended in Linux 5.8).
+        event = -1 if name.startswith("_raw_spin") and symbols("perf_kprobe_init") else on_return(back, name, mine=False)
         busy(0.2)
         if sum(seen.hits()):
             hit.append(name)
