@@ -84,9 +84,9 @@ static void save_args(u64 *args, const struct pt_regs *regs)
 static __always_inline void enter(struct bc_ftrace_probe *fp, struct pt_regs *regs, bool in_idle, struct bc_return **caught)
 {
 	/* The idle task's functions may never return, as its CPU goes; and RCU may not look when they do. */
-	if (!*caught && !in_idle && fp->since)
+	if (!*caught && !in_idle && fp->since != BC_RETURNS_NOT_CAUGHT)
 		*caught = bc_return_catch(fp->ip, regs);
-	if (unlikely(!*caught || !fp->since))
+	if (unlikely(!*caught || fp->since == BC_RETURNS_NOT_CAUGHT))
 		enter_kernels(fp, regs);
 	else if (fp->wants_args)
 		save_args((*caught)->args, regs);
@@ -268,22 +268,39 @@ bool bc_ftrace_can_take(const struct bc_ftrace_probe *fp)
 
 static void return_get(struct bc_ftrace_probe *fp)
 {
-	fp->since = fp->is_ret ? bc_return_get() : 0;
+	fp->since = fp->is_ret ? bc_return_get() : BC_RETURNS_NOT_CAUGHT;
+}
+
+/*
+ * A call that is on its way past the function's other probes may miss this one, and have its return caught for them: to this one it
+ * must not come, for nobody kept the arguments.
+ */
+static void return_begin(const struct bc_ftrace_probe *fp, bool alone)
+{
+	if (fp->since == BC_RETURNS_NOT_CAUGHT)
+		return;
+	if (fp->wants_args && !alone)
+		bc_synchronize_sched();
+	bc_return_begin(fp->since);
 }
 
 static void return_put(struct bc_ftrace_probe *fp)
 {
-	if (!fp->since)
+	if (fp->since == BC_RETURNS_NOT_CAUGHT)
 		return;
 	/* from here on only who sleeps in the function is still there */
 	bc_synchronize_sched();
 	bc_return_put();
-	fp->since = 0;
+	fp->since = BC_RETURNS_NOT_CAUGHT;
 }
 
 #else
 
 static void return_get(struct bc_ftrace_probe *fp)
+{
+}
+
+static void return_begin(const struct bc_ftrace_probe *fp, bool alone)
 {
 }
 
@@ -308,7 +325,9 @@ bool bc_ftrace_take(struct bc_ftrace_probe *fp)
 	fp->next = *slot_of(fp->ip);
 	smp_store_release(slot_of(fp->ip), fp);
 	fp->taken = !new || !trace(fp->ip);
-	if (!fp->taken) {
+	if (fp->taken) {
+		return_begin(fp, new);
+	} else {
 		WRITE_ONCE(*slot_of(fp->ip), fp->next);
 		bc_synchronize_sched();
 		return_put(fp);

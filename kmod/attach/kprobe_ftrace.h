@@ -16,7 +16,7 @@ struct bc_ftrace_probe {
 	bool is_ret;		/* hits when the function returns */
 	bool taken;
 	bool wants_args;	/* with is_ret: pass_return is given the registers that hold arguments, as they were at the entry */
-	u64 since;		/* bc_return_clock when it came */
+	u64 since;		/* bc_return_clock when it came; BC_RETURNS_NOT_CAUGHT */
 	/* Either may be NULL; the second is for is_ret. */
 	struct bc_hook **progs, **return_progs;
 	unsigned long func_ip;

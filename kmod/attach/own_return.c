@@ -198,11 +198,14 @@ void bc_return_put(void)
 
 static bool start(void)
 {
-	struct bc_return_bucket *table = bc_alloc(NULL, SIZE);
+	struct bc_return_bucket *table;
 
+	bc_graph_trampoline = (unsigned long)bc_sym.return_to_handler;
+	if (IS_ENABLED(CONFIG_FUNCTION_GRAPH_TRACER) && !bc_graph_trampoline)
+		return false;
+	table = bc_alloc(NULL, SIZE);
 	if (!table)
 		return false;
-	bc_graph_trampoline = (unsigned long)bc_sym.return_to_handler;
 	smp_store_release(&bc_returns, table);
 	if (!tracepoint_probe_register("sched_process_exit", on_exit, NULL))
 		return true;
@@ -215,10 +218,14 @@ static bool start(void)
 u64 bc_return_get(void)
 {
 	if (!bc_returns && !start())
-		return 0;
+		return BC_RETURNS_NOT_CAUGHT;
 	users++;
-	WRITE_ONCE(bc_return_clock, bc_return_clock + 1);
-	return bc_return_clock;
+	return bc_return_clock + 1;
+}
+
+void bc_return_begin(u64 since)
+{
+	WRITE_ONCE(bc_return_clock, since);
 }
 
 void bc_return_exit(void)

@@ -34,6 +34,7 @@ struct bc_return_bucket {
 
 extern struct bc_return_bucket *bc_returns;	/* NULL: not in use */
 extern u64 bc_return_clock;			/* counts probes that came: what a function is in was there before it, or not */
+#define BC_RETURNS_NOT_CAUGHT (~0ULL)		/* later than any of them */
 extern unsigned long bc_graph_trampoline;	/* the graph tracer's, or 0 */
 extern char bc_return_trampoline[];
 
@@ -51,9 +52,10 @@ static __always_inline u32 bc_return_first(unsigned long slot)
 
 /*
  * At a function's entry, with interrupts off: has it return to us. NULL, and nothing done, where it returns to somebody's trampoline
- * already (then it was called by a jump, from a probed function; another entry for the slot could not be told from the first), in
- * a task that is exiting (from some point on nobody finds out what it leaves), and where there is no place: the kernel's kretprobe is
- * to be entered then. Any context, NMIs too.
+ * already (then it was called by a jump, from a probed function; another entry for the slot could not be told from the first), where
+ * the slot has an entry though none of these lies there (one left of a function that was made to return otherwise, as a jprobe can do, or
+ * one that somebody unknown returns to), in a task that is exiting (from some point on nobody finds out what it leaves), and where there is
+ * no place: the kernel's kretprobe is to be entered then. Any context, NMIs too.
  */
 static __always_inline struct bc_return *bc_return_catch(unsigned long ip, struct pt_regs *regs)
 {
@@ -68,8 +70,7 @@ static __always_inline struct bc_return *bc_return_catch(unsigned long ip, struc
 	b = bc_return_bucket_of(slot);
 	for (n = 0; n < BC_RETURNS_IN_BUCKET; n++, i = (i + 1) % BC_RETURNS_IN_BUCKET) {
 		found = READ_ONCE(b->slot[i]);
-		/* One that is left of a function that was made to return otherwise (a jprobe can do that) is written over. */
-		if (likely((!found && !cmpxchg(&b->slot[i], 0, slot)) || found == slot)) {
+		if (likely(!found && !cmpxchg(&b->slot[i], 0, slot))) {
 			r = &b->ret[i];
 			r->to = to;
 			r->ip = ip;
@@ -78,12 +79,18 @@ static __always_inline struct bc_return *bc_return_catch(unsigned long ip, struc
 			WRITE_ONCE(*(unsigned long *)slot, (unsigned long)bc_return_trampoline);
 			return r;
 		}
+		if (found == slot)
+			break;
 	}
 	return NULL;
 }
 
-/* A probe comes: its number by bc_return_clock, or 0 where returns can't be caught. A probe has gone, and a grace period passed. Under one mutex. */
+/*
+ * A probe comes: the number that bc_return_clock shall have once it sees all calls, or BC_RETURNS_NOT_CAUGHT. It sees them. A probe has
+ * gone, and a grace period passed. Under one mutex.
+ */
 u64 bc_return_get(void);
+void bc_return_begin(u64 since);
 void bc_return_put(void);
 /* Called on a return, interrupts are off. */
 void bc_returned(const struct bc_return *r, struct pt_regs *regs);
