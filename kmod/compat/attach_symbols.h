@@ -72,6 +72,7 @@ struct ftrace_event_call;
 	QUIET_DATA(char, __kprobes_text_start, "short ways from functions to kretprobes") \
 	QUIET_DATA(char, __kprobes_text_end, "short ways from functions to kretprobes") \
 	QUIET_FN(int, rcu_is_cpu_idle, (void), "programs on what the idle task calls") \
+	QUIET_FN(bool, rcu_is_watching, (void), "programs on what the idle task calls") \
 	QUIET_FN(void, rcu_irq_enter, (void), "programs on what the idle task calls") \
 	QUIET_FN(void, rcu_irq_exit, (void), "programs on what the idle task calls") \
 	QUIET_FN(int, bpf_get_kprobe_info, (const struct perf_event *event, u32 *fd_type, const char **symbol, u64 *probe_offset, \
