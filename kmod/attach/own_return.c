@@ -88,18 +88,27 @@ asm(".pushsection .text\n"
 
 unsigned long bc_on_function_return(struct pt_regs *regs);
 
+/* Of the slot's entry, which there must be. One left of a function that was made to return otherwise may come behind it. */
+static __always_inline u32 entry_of(const struct bc_return_bucket *b, unsigned long slot)
+{
+	u32 n, i = bc_return_first(slot);
+
+	for (n = 0; READ_ONCE(b->slot[i]) != slot; i = (i + 1) % BC_RETURNS_IN_BUCKET)
+		BUG_ON(++n == BC_RETURNS_IN_BUCKET);
+	return i;
+}
+
 /* Called by the trampoline alone. Returns what the function would have returned to. */
 unsigned long __used notrace bc_on_function_return(struct pt_regs *regs)
 {
 	unsigned long slot = regs->sp - sizeof(slot), flags, to;
-	u32 n, i = bc_return_first(slot);
 	struct bc_return_bucket *b;
+	u32 i;
 
 	BUILD_BUG_ON(sizeof(struct pt_regs) != 168);
 	raw_local_irq_save(flags);
 	b = bc_return_bucket_of(slot);
-	for (n = 0; READ_ONCE(b->slot[i]) != slot; i = (i + 1) % BC_RETURNS_IN_BUCKET)
-		BUG_ON(++n == BC_RETURNS_IN_BUCKET);
+	i = entry_of(b, slot);
 	to = b->ret[i].to;
 	regs->ip = to;
 	bc_returned(&b->ret[i], regs);
@@ -142,14 +151,17 @@ static bool is_empty(void)
 static int give_addresses_back(void *unused)
 {
 	struct bc_return_bucket *b;
-	u32 i;
+	unsigned long slot;
+	u32 i, live;
 
 	for (b = bc_returns; b < bc_returns + (1U << BC_RETURN_BUCKET_BITS); b++) {
 		for (i = 0; i < BC_RETURNS_IN_BUCKET; i++) {
-			if (!b->slot[i] || *(unsigned long *)b->slot[i] != (unsigned long)bc_return_trampoline)
+			slot = b->slot[i];
+			if (!slot || *(unsigned long *)slot != (unsigned long)bc_return_trampoline)
 				continue;
-			*(unsigned long *)b->slot[i] = b->ret[i].to;
-			b->slot[i] = 0;
+			live = entry_of(b, slot);
+			*(unsigned long *)slot = b->ret[live].to;
+			b->slot[live] = 0;
 		}
 	}
 	return 0;
