@@ -327,7 +327,7 @@ def case_switched_off():
 # locks that kretprobes take themselves, what runs before RCU looks at an interrupted idle loop and after, what NMIs run
 STRANGE = (
     "_raw_spin_lock _raw_spin_lock_irqsave _raw_spin_unlock_irqrestore default_idle cpu_idle_loop rcu_is_cpu_idle "
-    "rcu_is_watching smp_apic_timer_interrupt exit_idle irq_enter irq_exit rcu_irq_enter rcu_irq_exit rcu_idle_enter rcu_idle_exit do_IRQ "
+    "smp_apic_timer_interrupt exit_idle irq_enter irq_exit rcu_irq_enter rcu_irq_exit rcu_idle_enter rcu_idle_exit do_IRQ "
     "tick_nohz_idle_enter tick_nohz_idle_exit tick_check_idle scheduler_ipi schedule finish_task_switch kprobe_flush_task "
     "nmi_handle local_touch_nmi ftrace_nmi_enter do_exit do_page_fault __fput kfree"
 ).split()
