@@ -43,6 +43,7 @@ test-full: setup shim
 		.venv/bin/python tools/test_summary.py; exit $$status
 
 bench: setup shim
+	tools/setup.sh bench
 	@.venv/bin/python -m tests.bench $(if $(KERNEL),--kernel $(KERNEL)) $(BENCH_ARGS)
 
 fuzz: setup

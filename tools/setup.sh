@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Gets everything that building and testing need: packages by apt (only what is missing), and a virtual environment in
-# .venv. Quick when there is nothing to do. `setup.sh debug-kernel` adds what building the debug kernel needs, `fuzz` libFuzzer.
+# .venv. Quick when there is nothing to do. `setup.sh debug-kernel` adds what building the debug kernel needs, `fuzz` libFuzzer,
+# `bench` SystemTap, which events are held against.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,6 +12,7 @@ packages="qemu-system-x86 linux-image-amd64 linux-headers-amd64 gcc libc6-dev ma
 	util-linux zstd git"
 [ "${1:-}" = debug-kernel ] && packages="$packages linux-source-6.1 flex bison bc libssl-dev xz-utils rsync cpio libclang-rt-14-dev"
 [ "${1:-}" = fuzz ] && packages="$packages libclang-rt-14-dev"
+[ "${1:-}" = bench ] && packages="$packages systemtap"
 
 say() { printf 'setup: %s\n' "$*"; }
 

@@ -39,6 +39,12 @@ struct verdict {
 
 static LIST_HEAD(hooks);	/* under the mutex of attach.c */
 
+/* Programs read the number of a system call as 8 bytes; its record holds 4 and a hole. */
+static void widen_syscall_number(void *record)
+{
+	((u32 *)record)[3] = 0;
+}
+
 /* The record's first word is perf's; programs may not read it, but helpers find the registers there. */
 static u32 run_on_record(struct bc_tp_hook *hook, u64 *record, struct pt_regs *regs)
 {
@@ -46,9 +52,8 @@ static u32 run_on_record(struct bc_tp_hook *hook, u64 *record, struct pt_regs *r
 	u32 ret;
 
 	record[0] = (unsigned long)regs;
-	/* Programs read the number as 8 bytes; the record holds 4 and a hole. */
 	if (hook->kind == BC_TRACE_SYSCALL)
-		((u32 *)record)[3] = 0;
+		widen_syscall_number(record);
 	ret = bc_hook_run_on_record(&hook->progs, record) & 1;
 	record[0] = head;
 	return ret;
@@ -119,6 +124,51 @@ static void on_record(struct perf_event *event, struct perf_sample_data *data, s
 		wake_all_here(event, data, regs);
 }
 
+/* The same for as long as no event of the hook takes samples, and nobody asks what the programs said. */
+static __always_inline void on_unjudged_record(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs, bool syscall)
+{
+	struct bc_tp_hook *hook = event->overflow_handler_context;
+	u64 *record = bc_sample_record(data);
+	u64 head = record[0];
+
+	record[0] = (unsigned long)regs;
+	if (syscall)
+		widen_syscall_number(record);
+	bc_hook_run_on_record(&hook->progs, record);
+	record[0] = head;
+}
+
+static void on_unjudged_tracepoint(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
+{
+	on_unjudged_record(event, data, regs, false);
+}
+
+static void on_unjudged_syscall(struct perf_event *event, struct perf_sample_data *data, struct pt_regs *regs)
+{
+	on_unjudged_record(event, data, regs, true);
+}
+
+static perf_overflow_handler_t first_handler(enum bc_trace_kind kind)
+{
+	switch (kind) {
+	case BC_TRACE_TRACEPOINT:
+		return on_unjudged_tracepoint;
+	case BC_TRACE_SYSCALL:
+		return on_unjudged_syscall;
+	default:
+		return on_record;
+	}
+}
+
+/* From now on the programs' verdicts are wanted: before the handler that asks for them is there. */
+static void judge_records(struct bc_tp_hook *hook)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		WRITE_ONCE(hook->stand_in[cpu]->overflow_handler, on_record);
+}
+
 /* ---- where the kernel calls us ---- */
 
 static unsigned int on_tracepoint(const void *record, const struct bpf_insn *insns)
@@ -128,7 +178,7 @@ static unsigned int on_tracepoint(const void *record, const struct bpf_insn *ins
 
 static unsigned int on_syscall(const void *record, const struct bpf_insn *insns)
 {
-	((u32 *)record)[3] = 0;
+	widen_syscall_number((void *)record);
 	return bc_hook_run_on_record(compat_event_prog_data(insns), (void *)record);
 }
 
@@ -258,7 +308,7 @@ static void init_stand_in(struct perf_event *event, struct bc_tp_hook *hook, int
 	event->oncpu = cpu;
 	event->state = PERF_EVENT_STATE_ACTIVE;
 	event->tp_event = hook->call;
-	event->overflow_handler = on_record;
+	event->overflow_handler = first_handler(hook->kind);
 	event->overflow_handler_context = hook;
 }
 
@@ -385,8 +435,10 @@ int bc_trace_attach(struct bc_attachment *at, struct bc_prog *prog, u64 cookie)
 	WRITE_ONCE(at->tp, hook);
 	at->cookie = cookie;
 	WRITE_ONCE(at->prog, prog);
-	if (is_sampling_event(event) && has_stand_ins(hook))
+	if (is_sampling_event(event) && has_stand_ins(hook)) {
+		judge_records(hook);
 		bc_take_over_samples(at, on_sample);
+	}
 	if (event->overflow_handler == on_sample && has_stand_ins(hook) && may_rest(event))
 		WRITE_ONCE(event->hw.state, RESTING);
 	return 0;

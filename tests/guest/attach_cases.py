@@ -623,6 +623,28 @@ def case_suppressed_samples():
     return out
 
 
+def case_samples_after_counts():
+    """An event that only counts, then one that takes samples: programs of either may keep them from being written."""
+    out = {}
+    for name in ("syscalls/sys_enter_getpgid", "task/task_rename"):
+        for rets in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            seen = [Seen(), Seen()]
+            events = [tracepoint(name), tracepoint(name, period=1, sample_type=SAMPLE_RAW, wakeup=1)]
+            links = [link_create(program(seen[0], b.TRACEPOINT, ret=rets[0]), events[0])]
+            act(hits=5)
+            rename("counts")
+            before = seen[0].hits()
+            ring = mmap.mmap(events[1], 9 * 4096)
+            links.append(link_create(program(seen[1], b.TRACEPOINT, ret=rets[1]), events[1]))
+            act(hits=5)
+            rename("samples")
+            out[f"{name} {rets}"] = [before, [s.hits() for s in seen], len(records(ring, 8))]
+            ring.close()
+            for fd in links + events:
+                os.close(fd)
+    return out
+
+
 def case_samples_wanted_later():
     """Two events, of which one's program wants no samples until it goes: then both events get each."""
     out = {}
