@@ -194,6 +194,22 @@ int bc_ref_drop(struct bpf_func_state *f, u32 id)
 	return -EINVAL;
 }
 
+/* @p's state is to be walked later, from @insn_idx. NULL, with @p queued all the same, when there are too many. */
+static struct bpf_verifier_state *queue(struct bpf_verifier_env *env, struct bpf_pending *p, u32 insn_idx, u32 prev_insn_idx, const char *of)
+{
+	p->insn_idx = insn_idx;
+	p->prev_insn_idx = prev_insn_idx;
+	p->log_pos = env->log.len_used;
+	p->next = env->pending;
+	env->pending = p;
+	env->pending_cnt++;
+	if (env->pending_cnt > BC_MAX_JMP_STACK) {
+		bc_log(env, "The sequence of %d jumps is too complex%s.\n", env->pending_cnt, of);
+		return NULL;
+	}
+	return &p->st;
+}
+
 struct bpf_verifier_state *bc_branch_push(struct bpf_verifier_env *env, u32 insn_idx, u32 prev_insn_idx)
 {
 	struct bpf_pending *p = port_zalloc(sizeof(*p));
@@ -205,19 +221,9 @@ struct bpf_verifier_state *bc_branch_push(struct bpf_verifier_env *env, u32 insn
 		port_free(p);
 		return NULL;
 	}
-	p->insn_idx = insn_idx;
-	p->prev_insn_idx = prev_insn_idx;
-	p->log_pos = env->log.len_used;
-	p->next = env->pending;
-	env->pending = p;
-	env->pending_cnt++;
 	if (p->st.parent)
 		p->st.parent->branches++;
-	if (env->pending_cnt > BC_MAX_JMP_STACK) {
-		bc_log(env, "The sequence of %d jumps is too complex.\n", env->pending_cnt);
-		return NULL;
-	}
-	return &p->st;
+	return queue(env, p, insn_idx, prev_insn_idx, "");
 }
 
 struct bpf_verifier_state *bc_async_push(struct bpf_verifier_env *env, u32 insn_idx, u32 prev_insn_idx, struct bpf_func_state *frame)
@@ -231,17 +237,7 @@ struct bpf_verifier_state *bc_async_push(struct bpf_verifier_env *env, u32 insn_
 	p->st.frame[0] = frame;
 	p->st.branches = 1;
 	p->st.first_insn_idx = insn_idx;
-	p->insn_idx = insn_idx;
-	p->prev_insn_idx = prev_insn_idx;
-	p->log_pos = env->log.len_used;
-	p->next = env->pending;
-	env->pending = p;
-	env->pending_cnt++;
-	if (env->pending_cnt > BC_MAX_JMP_STACK) {
-		bc_log(env, "The sequence of %d jumps is too complex for async cb.\n", env->pending_cnt);
-		return NULL;
-	}
-	return &p->st;
+	return queue(env, p, insn_idx, prev_insn_idx, " for async cb");
 }
 
 int bc_branch_pop(struct bpf_verifier_env *env, u32 *prev_insn_idx, u32 *insn_idx, bool pop_log)
