@@ -19,7 +19,7 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/unit"), str(ROOT / "tests/guest"), str(ROOT)]
 
 from fuzz import gen, note  # noqa: E402
-from programs import accept, kptr, reject  # noqa: E402
+from programs import accept, dynptr, kptr, reject, timer  # noqa: E402
 from programs import btf as b  # noqa: E402
 from programs.btf_bad import BAD, blob_of  # noqa: E402
 from programs.case import Case, MapSpec  # noqa: E402
@@ -69,17 +69,30 @@ def of_case(case: Case, log_level: int) -> bytes:
     blob, funcs = case.func_info()
 
     def fd_of(spec: MapSpec) -> int:
-        nonlocal blob, value_type
+        nonlocal blob, funcs, value_type
         if spec.name in FIXED:
             return FIXED[spec.name]
         own.append(spec)
-        if (spec.lock or spec.kptr) and not blob:
-            blob, _, value_type = b.lock_btf() if spec.lock else b.kptr_btf()
+        if spec.timer and blob:
+            blob, funcs, value_type = timer_and_callbacks(case)
+        elif not blob and (made := spec.value_btf()):
+            blob, _, value_type = made
         return NEXT_FD + bool(blob)
 
     insns = case.code(fd_of)
     return pack(insns, case.prog_type, attach_type=case.attach_type, flags=case.flags, gpl=case.gpl, btf=blob, funcs=funcs,
                 spec=own[0] if own else None, value_type=value_type, log_level=log_level)
+
+
+def timer_and_callbacks(case: Case) -> tuple[bytes, bytes, int]:
+    """One BTF for a value with a timer and for the functions of the program that sets it."""
+    btf = b.Btf()
+    u64 = btf.int("unsigned long long", 8, 0)
+    timer_type = btf.struct("bpf_timer", 16, [("opaque", u64, 0)])
+    value = btf.struct("val", 24, [("number", u64, 0), ("timer", timer_type, 64)])
+    proto = btf.proto(btf.int("int", 4), [("ctx", btf.ptr(u64))])
+    funcs = b"".join(struct.pack("<II", at, btf.func(f"f{at}", proto)) for at in case.func_starts)
+    return btf.blob(), funcs, value
 
 
 def with_lines(case: Case) -> bytes:
@@ -97,7 +110,7 @@ def with_lines(case: Case) -> bytes:
 def seeds(count: int) -> dict[str, bytes]:
     """First inputs by name: our tables of programs and of BTF, and @count random programs."""
     made: dict[str, bytes] = {}
-    cases = [case for table in (accept, reject, kptr) for case in table.CASES]
+    cases = [case for table in (accept, reject, kptr, dynptr, timer) for case in table.CASES]
     for case in [*cases, *(gen.make(seed, gen.EVERYTHING if seed % 2 else frozenset()) for seed in range(count))]:
         if len(case.insns) > MAX_LEN // 2:
             continue
