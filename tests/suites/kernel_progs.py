@@ -153,12 +153,11 @@ def write_native(loads: dict[str, Load]) -> None:
 
 
 REASONS = [
-    (r"(?:calling|invalid) kernel function|extern \(func ksym\)", "a kernel function cannot be called"),
+    (r"(?:calling|invalid) kernel function|extern \(func ksym\)", "the kernel function that it calls is not offered"),
     (r"unknown func (bpf_\w+)#", r"\1 is not offered"),
     (r"map 'server_map' is referenced but wasn't created", "a map is pinned, and there is no bpffs"),
     (r"map '(\w+)' is referenced but wasn't created", r"the map \1 cannot be made here"),
     (r"failed to find the address for kernel symbol|extern '__per_cpu_start'", "an address of the kernel is not known here"),
-    (r"unsupported arg type 23|cannot use bpf_timer", "timers are not offered"),
     (r"failed to find kernel BTF type ID|not found in kernel BTF", "the kernel's BTF lacks what it names"),
     (r"kernel BTF|vmlinux BTF", "the kernel's BTF lacks what it names"),
     (r"R3 type=(?:sock|ptr_) expected", "maps of sockets are not offered"),
@@ -167,7 +166,7 @@ REASONS = [
 
 def reason(name: str, load: Load, known: dict[str, str]) -> str:
     if load.insns == 0 and re.search(r"bpf_iter_|cgroup_iter|cgroup_hierarchical|:dumper", name):
-        return "iterators are not offered"
+        return "the iterator is not offered"
     told = next((match.expand(text) for pattern, text in REASONS if (match := re.search(pattern, load.why))), "")
     return told or known.get(name) or load.why or "?"
 
