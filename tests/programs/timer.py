@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Programs with timers in map values: what the helpers on them take, and how their callbacks are judged. They are not run here:
-tests/guest/timer_cases.py runs such programs."""
+"""Programs with timers in map values: what the helpers on them take, and how their callbacks are judged. Here
+they run in tests/unit/test_verifier_timer.py alone; tests/guest/timer_cases.py runs such programs in the kernel."""
 
 from __future__ import annotations
 

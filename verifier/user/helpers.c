@@ -158,12 +158,14 @@ HELPER(ringbuf_reserve_dynptr)
 	void *sample = err ? NULL : PTR(h_ringbuf_reserve(r1, (u32)r2, 0, 0, 0));
 
 	UNUSED(r5);
+	bcu_dynptr_made(bcu_cur, r4, true);
 	return bc_dynptr_make(BC_DYNPTR(r4), sample, r2, err ? err : sample ? 0 : -EINVAL);
 }
 
 HELPER(ringbuf_submit_dynptr)
 {
 	UNUSED(r3, r4, r5);
+	bcu_dynptr_gone(bcu_cur, r1);
 	if (BC_DYNPTR(r1)->data)
 		h_ringbuf_submit((unsigned long)BC_DYNPTR(r1)->data, r2, 0, 0, 0);
 	return bc_dynptr_make(BC_DYNPTR(r1), NULL, 0, 0);
@@ -172,6 +174,7 @@ HELPER(ringbuf_submit_dynptr)
 HELPER(dynptr_from_mem)
 {
 	UNUSED(r5);
+	bcu_dynptr_made(bcu_cur, r4, false);
 	return bc_dynptr_from_mem(r1, r2, r3, r4);
 }
 
@@ -367,6 +370,27 @@ HELPER(ns_pid_tgid)
 	return (u64)-EINVAL;
 }
 
+/* The packet lies elsewhere from now on, and is no longer where it was. */
+HELPER(pull_data)
+{
+	struct bcu *w = bcu_cur;
+	struct bc_skb_ctx *skb = PTR(r1);
+	u8 *moved = malloc(w->run->packet_size + 1);
+
+	UNUSED(r2, r3, r4, r5);
+	if (!moved)
+		return (u64)-ENOMEM;
+	memcpy(moved, w->run->packet, w->run->packet_size);
+	free(w->moved_packet);
+	w->moved_packet = moved;
+	w->run->packet = moved;
+	skb->pkt.data = (unsigned long)moved;
+	skb->pkt.data_end = skb->pkt.data + w->run->packet_size;
+	skb->pkt.data_meta = skb->pkt.data;
+	skb->link = skb->network = skb->pkt.data;
+	return 0;
+}
+
 const bc_helper_fn bcu_helpers[__BPF_FUNC_MAX_ID] = {
 	[BPF_FUNC_map_lookup_elem] = h_map_lookup_elem,
 	[BPF_FUNC_map_update_elem] = h_map_update_elem,
@@ -432,11 +456,21 @@ const bc_helper_fn bcu_helpers[__BPF_FUNC_MAX_ID] = {
 	[BPF_FUNC_strtoul] = h_strtoul,
 	[BPF_FUNC_strncmp] = h_strncmp,
 	[BPF_FUNC_skb_load_bytes] = h_load_bytes,
-	[BPF_FUNC_skb_pull_data] = h_zero,
+	[BPF_FUNC_skb_pull_data] = h_pull_data,
+	[BPF_FUNC_timer_init] = bcu_timer_init,
+	[BPF_FUNC_timer_set_callback] = bcu_timer_set_callback,
+	[BPF_FUNC_timer_start] = bcu_timer_start,
+	[BPF_FUNC_timer_cancel] = bcu_timer_cancel,
+	[BPF_FUNC_find_vma] = h_fault,	/* none is found */
 	[BPF_FUNC_sk_lookup_tcp] = h_zero,	/* none is found: there are no sockets here */
 	[BPF_FUNC_sk_lookup_udp] = h_zero,
 	[BPF_FUNC_skc_lookup_tcp] = h_zero,
 	[BPF_FUNC_sk_release] = h_zero,
 	[BPF_FUNC_sk_fullsock] = h_zero,
+	[BPF_FUNC_skc_to_tcp_sock] = h_zero,
+	[BPF_FUNC_skc_to_tcp6_sock] = h_zero,
+	[BPF_FUNC_skc_to_udp6_sock] = h_zero,
+	[BPF_FUNC_this_cpu_ptr] = h_zero,
+	[BPF_FUNC_per_cpu_ptr] = h_zero,	/* this library has no variables of a kernel's */
 	[BPF_FUNC_tcp_sock] = h_zero,
 };

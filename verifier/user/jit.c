@@ -221,6 +221,7 @@ int bcu_jit_run(struct bcu *w, struct bcu_prog *p, const void *ctx, u64 *retval)
 	w->jit_cpu.area_limit = (unsigned long)w->area.stack + sizeof(w->area.stack) - BC_JIT_AREA_NEEDED;
 	w->by_jit = true;
 	*retval = p->exec.jit_entry(ctx, w->area.stack);
+	bcu_timers_expire(w);
 	w->by_jit = false;
 	return 0;
 }
@@ -229,9 +230,14 @@ u64 bcu_callback(u64 cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
 {
 	struct bcu *w = bcu_cur;
 	u64 top = w->jit_cpu.frame_top, ret;
+	u32 frames = w->frame_cnt;
 
-	if (!w->by_jit)
-		return bc_interp_callback(&bcu_exec_env, &w->area, cb, r1, r2, r3, r4, r5);
+	if (!w->by_jit) {
+		ret = bc_interp_callback(&bcu_exec_env, &w->area, cb, r1, r2, r3, r4, r5);
+		while (w->frame_cnt > frames)
+			bcu_dynptrs_of_frame(w, &w->frames[--w->frame_cnt]);
+		return ret;
+	}
 	if (top > w->jit_cpu.area_limit) {
 		w->area.overflows++;
 		return 0;

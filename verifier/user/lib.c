@@ -559,6 +559,7 @@ int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 	struct bc_pkt_ptrs *pkt = NULL;
 	void *volatile ctx = r->ctx;	/* outlives longjmp() */
 	volatile u32 ctx_size = r->ctx_size;
+	void *const packet = r->packet;
 	volatile int err = 0;
 
 	if (!p)
@@ -604,6 +605,8 @@ int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 	r->message[0] = '\0';
 	w->area.used = 0;
 	w->index_depth = 0;
+	w->timer_cnt = 0;
+	w->dynptr_cnt = 0;
 	w->frame_cnt = 0;
 	w->next_insn = -1;
 	w->area.overflows = 0;
@@ -617,10 +620,14 @@ int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 		r->retval = 0;
 	} else {
 		r->retval = bc_interp_run(&bcu_exec_env, &w->area, &p->exec, ctx);
+		bcu_timers_expire(w);
 	}
 	bcu_trace_end();
 	r->overflows = w->area.overflows;
-	r->ref_leaks = bcu_ringbuf_drop_all(w);
+	r->ref_leaks = bcu_ringbuf_drop_all(w) + bcu_object_refs();
+	r->packet = packet;
+	free(w->moved_packet);
+	w->moved_packet = NULL;
 	w->run = NULL;
 	return err;
 }

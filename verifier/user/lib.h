@@ -15,6 +15,8 @@
 #define BCU_FIRST_FD	3
 #define BCU_OBJECTS	1024
 #define BCU_RECORDS	64
+#define BCU_TIMERS	16
+#define BCU_DYNPTRS	32
 
 enum bcu_kind { BCU_NONE, BCU_MAP, BCU_BTF, BCU_PROG };
 
@@ -55,6 +57,7 @@ struct bcu_reg {
 struct bcu_slot {
 	u32 slot;
 	u8 type[BC_REG_BYTES];
+	u32 dynptr;			/* of its first half: BC_ARG_LOCAL or BC_ARG_RINGBUF */
 	struct bcu_reg spilled;		/* where type[BC_REG_BYTES - 1] says so */
 };
 
@@ -90,6 +93,19 @@ struct bcu_record {		/* a ring buffer record reserved and not given back */
 	u32 size;
 };
 
+struct bcu_timer {		/* that the run has initialised */
+	u64 at;
+	struct bcu_map *map;
+	u64 callback;
+	bool has_callback, started;
+};
+
+/* A dynptr that the program has on its stack, as helpers have made it. */
+struct bcu_dynptr {
+	u64 at;
+	bool record;			/* it must be given back */
+};
+
 /* A frame of the program at work, as the watch sees it. */
 struct bcu_frame {
 	u64 fp;
@@ -117,6 +133,11 @@ struct bcu {
 	void *ctx;
 	u32 ctx_size;
 	struct bcu_record records[BCU_RECORDS];
+	struct bcu_timer timers[BCU_TIMERS];
+	u32 timer_cnt;
+	struct bcu_dynptr dynptrs[BCU_DYNPTRS];
+	u32 dynptr_cnt;
+	u8 *moved_packet;		/* where skb_pull_data() has put it */
 	u32 index[BC_MAX_CALL_FRAMES];	/* keys that for_each_map_elem hands out, by nesting */
 	u32 index_depth;
 	struct bcu_frame frames[BC_MAX_CALL_FRAMES + 1];
@@ -147,6 +168,23 @@ int bcu_jit_run(struct bcu *w, struct bcu_prog *p, const void *ctx, u64 *retval)
 void bcu_jit_drop(struct bcu_prog *p);
 /* A program's callback from a helper, by whichever engine runs it. */
 u64 bcu_callback(u64 cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
+
+/* timers.c */
+u64 bcu_timer_init(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
+u64 bcu_timer_set_callback(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
+u64 bcu_timer_start(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
+u64 bcu_timer_cancel(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
+void bcu_timers_expire(struct bcu *w);	/* those that were started */
+
+/* watch_objects.c: dynptrs and kernel objects of the run at work. */
+void bcu_dynptr_made(struct bcu *w, u64 at, bool record);
+void bcu_dynptr_gone(struct bcu *w, u64 at);
+struct bcu_dynptr *bcu_dynptr_at(struct bcu *w, u64 at, u32 size);	/* one that the bytes have a part in */
+void bcu_dynptrs_of_frame(struct bcu *w, const struct bcu_frame *f);	/* ... go with it */
+bool bcu_dynptr_arg(struct bcu *w, u64 at, u16 arg);	/* is it what a helper with such an argument may be given? */
+bool bcu_dynptr_slot(const struct bcu *w, u64 at, bool record);	/* does a dynptr of that kind lie there? */
+u32 bcu_object_refs(void);			/* references to the kernel functions' object, which are given back */
+bool bcu_kfunc_args(const struct bcu *w, u32 kfunc, const u64 *regs);	/* is what the function is given the program's? */
 
 /* watch_check.c: do values fit what was recorded, and accesses their objects? */
 bool bcu_frame_is(const struct bcu *w, u32 frameno);

@@ -51,7 +51,8 @@ static void copy_slots(struct bcu_state *to, const struct bpf_func_state *from)
 	to->slots = NULL;
 	for (i = 0; i < from->slot_cnt; i++) {
 		for (k = 0; k < BC_REG_BYTES; k++)
-			if (from->stack[i].slot_type[k] == STACK_SPILL || from->stack[i].slot_type[k] == STACK_ZERO)
+			if (from->stack[i].slot_type[k] == STACK_SPILL || from->stack[i].slot_type[k] == STACK_ZERO ||
+			    from->stack[i].slot_type[k] == STACK_DYNPTR)
 				break;
 		if (k == BC_REG_BYTES)
 			continue;
@@ -60,6 +61,11 @@ static void copy_slots(struct bcu_state *to, const struct bpf_func_state *from)
 		slot = &to->slots[to->slot_cnt++];
 		slot->slot = i;
 		memcpy(slot->type, from->stack[i].slot_type, BC_REG_BYTES);
+		if (slot->type[0] == STACK_DYNPTR) {
+			slot->dynptr = from->stack[i].spilled.dynptr_first ? from->stack[i].spilled.dynptr_type : 0;
+			memset(&slot->spilled, 0, sizeof(slot->spilled));
+			continue;
+		}
 		copy_reg(&slot->spilled, &from->stack[i].spilled);
 		/* a register that went there in part is kept whole: of it the low bytes are there */
 		for (k = 0; k < BC_REG_BYTES && slot->type[BC_REG_BYTES - 1 - k] == STACK_SPILL; k++)
@@ -227,7 +233,8 @@ static void track_frames(struct bcu *w, const struct bc_exec_prog *prog, u32 ins
 
 	for (i = w->frame_cnt; i--; ) {
 		if (w->frames[i].fp == fp) {
-			w->frame_cnt = i + 1;
+			while (w->frame_cnt > i + 1)
+				bcu_dynptrs_of_frame(w, &w->frames[--w->frame_cnt]);
 			return;
 		}
 	}
@@ -295,6 +302,12 @@ static void check_helper(struct bcu *w, const struct bc_exec_prog *prog, u32 idx
 		case BC_ARG_LONG:
 			size = 8;
 			break;
+		case BC_ARG_DYNPTR:
+			if (bcu_dynptr_arg(w, regs[i + 1], proto->arg[i]))
+				continue;
+			note(w, "insn %u: what lies at 0x%llx is no dynptr for %s", prog->aux[idx].orig_insn, regs[i + 1], proto->name);
+			stop(w);
+			continue;
 		default:
 			continue;
 		}
@@ -308,6 +321,21 @@ static void check_helper(struct bcu *w, const struct bc_exec_prog *prog, u32 idx
 	}
 }
 
+/* Over a dynptr: one of a record must stay, another is gone. */
+static void check_store(struct bcu *w, const struct bc_exec_prog *prog, u32 idx, u32 size, const u64 *regs)
+{
+	const struct bpf_insn *insn = &prog->insns[idx];
+	struct bcu_dynptr *d;
+
+	while ((d = bcu_dynptr_at(w, regs[insn->dst_reg] + (s64)insn->off, size))) {
+		if (d->record) {
+			note(w, "insn %u: written over the dynptr of a record", prog->aux[idx].orig_insn);
+			stop(w);
+		}
+		bcu_dynptr_gone(w, d->at);
+	}
+}
+
 static void check_insn(struct bcu *w, const struct bc_exec_prog *prog, u32 idx, const u64 *regs)
 {
 	static const u8 sizes[] = { [BPF_W >> 3] = 4, [BPF_H >> 3] = 2, [BPF_B >> 3] = 1, [BPF_DW >> 3] = 8 };
@@ -315,16 +343,27 @@ static void check_insn(struct bcu *w, const struct bc_exec_prog *prog, u32 idx, 
 
 	switch (BPF_CLASS(insn->code)) {
 	case BPF_LDX:
+		if (bcu_dynptr_at(w, regs[insn->src_reg] + (s64)insn->off, sizes[BPF_SIZE(insn->code) >> 3])) {
+			note(w, "insn %u: bytes of a dynptr are read", prog->aux[idx].orig_insn);
+			stop(w);
+		}
 		if (!prog->aux[idx].probe_mem)
 			check_access(w, prog, idx, insn->src_reg, sizes[BPF_SIZE(insn->code) >> 3], regs);
 		break;
 	case BPF_ST:
 	case BPF_STX:
+		check_store(w, prog, idx, sizes[BPF_SIZE(insn->code) >> 3], regs);
 		check_access(w, prog, idx, insn->dst_reg, sizes[BPF_SIZE(insn->code) >> 3], regs);
 		break;
 	case BPF_JMP:
 		if (insn->code == (BPF_JMP | BPF_CALL) && !insn->src_reg)
 			check_helper(w, prog, idx, regs);
+		if (insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_KFUNC_CALL &&
+		    !bcu_kfunc_args(w, prog->aux[idx].map_off, regs)) {
+			note(w, "insn %u: what %s is given is none of the program's", prog->aux[idx].orig_insn,
+			     bc_kfuncs[prog->aux[idx].map_off].name);
+			stop(w);
+		}
 		break;
 	}
 }

@@ -113,6 +113,8 @@ static bool slot_holds(const struct bcu *w, const struct bcu_state *s, const str
 		/* index 7 is the low byte, which lies first */
 		if (slot->type[i] == STACK_ZERO && bytes[BC_REG_BYTES - 1 - i])
 			return false;
+	if (slot->type[0] == STACK_DYNPTR)
+		return !slot->dynptr || bcu_dynptr_slot(w, (unsigned long)bytes, slot->dynptr == BC_ARG_RINGBUF);
 	if (slot->type[BC_REG_BYTES - 1] != STACK_SPILL)
 		return true;
 	memcpy(&x, bytes, sizeof(x));
@@ -166,13 +168,24 @@ static bool in_stack(const struct bcu *w, u64 addr, u32 size)
 	return false;
 }
 
+static bool overlap(u32 off, u32 size, s32 field, u32 field_size)
+{
+	return field >= 0 && off < (u32)field + field_size && off + size > (u32)field;
+}
+
 static bool map_memory(const struct bcu_map *m, u64 addr, u32 size)
 {
+	u32 off;
+
 	if (!within(addr, size, m->data, m->data_size) || m->desc.type == BPF_MAP_TYPE_RINGBUF)
 		return false;
 	if (addr < (unsigned long)m->values)	/* keys: for_each_map_elem hands them out */
 		return (addr - (unsigned long)m->data) % m->key_stride + size <= m->desc.key_size;
-	return (addr - (unsigned long)m->values) % m->value_stride + size <= m->desc.value_size;
+	off = (addr - (unsigned long)m->values) % m->value_stride;
+	/* what locks and timers are made of is theirs */
+	if (overlap(off, size, m->desc.timer_off, sizeof(struct bpf_timer)) || overlap(off, size, m->desc.spin_lock_off, sizeof(struct bpf_spin_lock)))
+		return false;
+	return off + size <= m->desc.value_size;
 }
 
 bool bcu_may_touch(const struct bcu *w, u64 addr, u32 size)
