@@ -30,7 +30,8 @@ def program_types() -> tuple[bytes, dict[str, int]]:
     # what no program above needs, but blobs have
     btf.struct("either", 8, [("a", u32, 0), ("b", u64, 0)], kind=b.UNION)
     btf.struct("bits", 8, [("low", number, 3 << 24), ("high", u32, 5 << 24 | 3)], kflag=True)
-    btf.enum("colour", 4, [("RED", 0), ("GREEN", 1)])
+    colour = btf.enum("colour", 4, [("RED", 0), ("GREEN", 1)])
+    btf.struct("flags", 4, [("one", colour, 3 << 24), ("two", colour, 2 << 24 | 3)], kflag=True)
     btf.enum64("large", 8, [("HUGE", 1 << 40)])
     forward = btf.add(b.FWD, "elsewhere")
     btf.ptr(btf.modifier(b.VOLATILE, btf.modifier(b.CONST, forward)))
@@ -75,6 +76,43 @@ def kernel_types() -> tuple[bytes, dict[str, int]]:
     ids["PAGE"] = btf.func("mark_page_accessed", btf.proto(0, [("page", page)]))
     ids["PAIR"] = btf.func("of_pair", btf.proto(number, [("n", number), ("pair", pair), ("last", number)]))
     rename = btf.proto(0, [("__data", void_ptr), ("task", btf.ptr(task)), ("comm", chars)])
+    for name in ("tcp_sock", "tcp6_sock", "udp6_sock"):
+        btf.struct(name, 8, [("flags", long, 0)])
+    ids["VAR_NUMBER"], ids["VAR_STRUCT"] = btf.var("jiffies", long), btf.var("init_file", file)
+    each = [btf.var("cpu_number", number), btf.var("runqueues", file)]
+    ids["VAR_PERCPU"], ids["VAR_PERCPU_STRUCT"] = each
+    btf.datasec(".data..percpu", 68, [(each[0], 0, 4), (each[1], 4, 64)])
+    ulong = btf.ptr(long)
+    seq = btf.ptr(btf.struct("seq_file", 8, [("count", long, 0)]))
+    meta = btf.ptr(btf.struct("bpf_iter_meta", 24, [("seq", seq, 0), ("session_id", long, 64), ("seq_num", long, 128)]))
+    bpf_map = btf.ptr(btf.struct("bpf_map", 32, [("id", number, 0), ("max", number, 64), ("type", number, 192)]))
+    btf.struct("vm_area_struct", 16, [("vm_start", long, 0), ("vm_end", long, 64)])
+    walked = {"TASK": ("task", [("task", btf.ptr(task))]),
+              "FILE": ("task_file", [("task", btf.ptr(task)), ("fd", number), ("file", btf.ptr(file))]),
+              "ELEM": ("bpf_map_elem", [("map", bpf_map), ("key", void_ptr), ("value", void_ptr)])}
+    for key, (name, arguments) in walked.items():
+        ids[f"ITER_{key}"] = btf.func(f"bpf_iter_{name}", btf.proto(number, [("meta", meta), *arguments]))
+    sk_buff = btf.ptr(btf.struct("__sk_buff", 4, [("len", number, 0)]))
+    sock = btf.ptr(btf.struct("sock", 8, [("flags", long, 0)]))
+    innermost = btf.struct("prog_test_innermost", 8, [("x2", number, 0), ("x3", number, 32)])
+    inner = btf.struct("prog_test_inner", 12, [("x1", number, 0), ("more", innermost, 32)])
+    plain = btf.ptr(btf.struct("prog_test_pass1", 16, [("x0", number, 0), ("more", inner, 32)]))
+    pair_of = btf.array(number, number, 2)
+    # the struct behind the pointer points to itself: its number is the next
+    this = btf.ptr(pair_of + 2)
+    held = [("a", number, 0), ("b", number, 32), ("memb", pair_of, 64), ("next", this, 128), ("cnt", number, 192)]
+    btf.struct("prog_test_ref_kfunc", 32, held)
+    functions = {
+        "ACQUIRE": ("acquire", this, [("scalar_ptr", ulong)]), "RELEASE": ("release", 0, [("p", this)]),
+        "RDWR": ("get_rdwr_mem", btf.ptr(number), [("p", this), ("rdwr_buf_size", number)]),
+        "RDONLY": ("get_rdonly_mem", btf.ptr(number), [("p", this), ("rdonly_buf_size", number)]),
+        "REF": ("ref", 0, [("p", this)]), "CTX": ("pass_ctx", 0, [("skb", sk_buff)]), "PASS": ("pass1", 0, [("p", plain)]),
+        "LEN": ("mem_len_pass1", 0, [("mem", void_ptr), ("mem__sz", number)]),
+        "SUM": ("2", number, [("sk", sock), ("a", number), ("b", number)]),
+    }
+    for key, (name, returns, arguments) in functions.items():
+        named = f"bpf_kfunc_call_test{'' if name == '2' else '_'}{name}"
+        ids[f"KF_{key}"] = btf.func(named, btf.proto(returns, arguments))
     ids["RENAME"] = btf.modifier(b.TYPEDEF, btf.ptr(rename), "btf_trace_task_rename")
     return btf.blob(), ids
 

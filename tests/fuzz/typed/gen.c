@@ -116,13 +116,19 @@ void load_imm64(struct gen *g, u8 to, u64 value)
 
 void load_map(struct gen *g, u8 to, enum gen_map map)
 {
-	emit(g, BPF_LD | BPF_IMM | BPF_DW, to, BPF_PSEUDO_MAP_FD, 0, g->fds->map[map]);
+	if (chance(g, 10))
+		emit(g, BPF_LD | BPF_IMM | BPF_DW, to, BPF_PSEUDO_MAP_IDX, 0, map);
+	else
+		emit(g, BPF_LD | BPF_IMM | BPF_DW, to, BPF_PSEUDO_MAP_FD, 0, g->fds->map[map]);
 	emit(g, 0, 0, 0, 0, 0);
 }
 
 void load_value_of(struct gen *g, u8 to, enum gen_map map, u32 off)
 {
-	emit(g, BPF_LD | BPF_IMM | BPF_DW, to, BPF_PSEUDO_MAP_VALUE, 0, g->fds->map[map]);
+	if (chance(g, 10))
+		emit(g, BPF_LD | BPF_IMM | BPF_DW, to, BPF_PSEUDO_MAP_IDX_VALUE, 0, map);
+	else
+		emit(g, BPF_LD | BPF_IMM | BPF_DW, to, BPF_PSEUDO_MAP_VALUE, 0, g->fds->map[map]);
 	emit(g, 0, 0, 0, 0, off);
 }
 
@@ -152,7 +158,7 @@ int add_func(struct gen *g, enum gen_func_kind kind, enum gen_base base)
 	f->label = new_label(g);
 	if (kind != FUNC_STATIC)
 		g->p->needs_btf = true;
-	if (kind == FUNC_LOOP || kind == FUNC_EACH || kind == FUNC_TIMER)
+	if (kind == FUNC_LOOP || kind == FUNC_EACH || kind == FUNC_DRAIN || kind == FUNC_VMA)
 		g->p->calls_back = true;
 	return f->label;
 }
@@ -203,7 +209,7 @@ int scratch(struct gen *g, u32 without)
 struct step {
 	void (*make)(struct gen *g);
 	u8 weight;
-	u8 feature;	/* it needs */
+	u16 feature;	/* it needs */
 	bool branches;
 };
 
@@ -232,7 +238,16 @@ static const struct step all_steps[] = {
 	{ step_packet, 12, GEN_PACKETS, true },
 	{ step_socket, 3, GEN_PACKETS, true },
 	{ step_lock, 5, GEN_TYPES, true },
-	{ step_timer, 2, GEN_TIMERS, true },
+	{ step_timer, 4, GEN_TIMERS, true },
+	{ step_dynptr, 8, GEN_DYNPTRS },
+	{ step_dynptr_record, 6, GEN_DYNPTRS, true },
+	{ step_drain, 2, GEN_DYNPTRS, true },
+	{ step_kfunc, 12, GEN_KFUNCS, true },
+	{ step_iter, 20, GEN_KERNEL, true },
+	{ step_find_vma, 2, GEN_KERNEL, true },
+	{ step_variable, 6, GEN_KERNEL, true },
+	{ step_attached, 6, GEN_KERNEL, true },
+	{ step_cast, 3, GEN_PACKETS, true },
 	{ step_kernel, 12, GEN_KERNEL, true },
 	{ step_kptr, 12, GEN_KERNEL, true },
 	{ step_walk, 12, GEN_KERNEL, true },
@@ -256,6 +271,7 @@ static void close_labels(struct gen *g, bool all)
 		place(g, o->label);
 		g->f.nums &= o->nums;
 		g->f.slots &= o->slots;
+		g->f.has_dynptr &= o->has_dynptr;
 	}
 	g->open_cnt = kept;
 }
@@ -401,7 +417,7 @@ static void main_frame(struct gen *g)
 static void func_frame(struct gen *g, struct gen_func *f)
 {
 	static const u8 numbers[] = { 0, 7, 8, 9 };
-	u32 i;
+	u32 size = GEN_VALUE, i;
 
 	begin_frame(g, f->depth);
 	f->start = g->p->cnt;
@@ -428,8 +444,28 @@ static void func_frame(struct gen *g, struct gen_func *f)
 		g->f.base = BASE_STACK;
 		g->f.nums = 1 << 1;
 		break;
-	case FUNC_EACH:		/* map, key, value, context */
+	case FUNC_DRAIN:	/* dynptr, context */
+		MOV(6, 2);
+		g->f.base = BASE_STACK;
+		lent_dynptr(g);
+		break;
+	case FUNC_VMA:		/* task, mapping, context */
+		MOV(6, 3);
+		g->f.base = BASE_STACK;
+		if (chance(g, 60))
+			emit(g, LD_MEM(8), 1, BPF_REG_2, 0, 0);
+		break;
 	case FUNC_TIMER:	/* map, key, value */
+		MOV(6, 3);
+		ADDI(6, 16);	/* the timer lies before */
+		g->f.base = BASE_MEM;
+		size -= 16;
+		if (chance(g, 50)) {
+			emit(g, LD_MEM(4), 7, BPF_REG_2, 0, 0);
+			g->f.nums = 1 << 7;
+		}
+		break;
+	case FUNC_EACH:		/* map, key, value, context */
 		MOV(6, 3);
 		g->f.base = BASE_VALUE;
 		if (chance(g, 50)) {
@@ -438,10 +474,10 @@ static void func_frame(struct gen *g, struct gen_func *f)
 		}
 		break;
 	}
-	g->f.base_size = GEN_VALUE;
+	g->f.base_size = size;
 	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
 		if (g->f.base != BASE_NONE && chance(g, 40))
-			emit(g, LD_MEM(8), numbers[i], BPF_REG_6, 8 * (s16)rnd(g, GEN_VALUE / 8), 0);
+			emit(g, LD_MEM(8), numbers[i], BPF_REG_6, 8 * (s16)rnd(g, size / 8), 0);
 		else if (g->f.nums && chance(g, 30))
 			MOV(numbers[i], num(g));
 		else if (chance(g, 40))
@@ -454,8 +490,8 @@ static void func_frame(struct gen *g, struct gen_func *f)
 	g->f.jumps = 5;
 	/* rounds of a callback that all differ are walked one by one */
 	steps(g, 1 + rnd(g, 5));
-	if (f->kind == FUNC_LOOP || f->kind == FUNC_EACH || f->kind == FUNC_TIMER) {
-		if (f->kind == FUNC_TIMER || chance(g, 70)) {
+	if (f->kind >= FUNC_LOOP) {
+		if (f->kind == FUNC_TIMER || f->kind == FUNC_VMA ? chance(g, 98) : chance(g, 70)) {
 			MOVI(0, 0);
 		} else {
 			MOV(0, num(g));
@@ -472,7 +508,7 @@ static void choose_type(struct gen *g)
 {
 	static const u8 any[] = {
 		BPF_PROG_TYPE_SOCKET_FILTER, BPF_PROG_TYPE_SOCKET_FILTER, BPF_PROG_TYPE_SOCKET_FILTER, BPF_PROG_TYPE_KPROBE, BPF_PROG_TYPE_TRACEPOINT,
-		BPF_PROG_TYPE_PERF_EVENT, BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_PROG_TYPE_CGROUP_SOCK
+		BPF_PROG_TYPE_PERF_EVENT, BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE, BPF_PROG_TYPE_CGROUP_SOCK
 	};
 	static const u8 packets[] = { BPF_PROG_TYPE_SCHED_CLS, BPF_PROG_TYPE_SCHED_CLS, BPF_PROG_TYPE_XDP, BPF_PROG_TYPE_CGROUP_SKB };
 
@@ -499,7 +535,14 @@ static void choose_type(struct gen *g)
 static void choose_target(struct gen *g)
 {
 	static const u32 targets[] = { KERNEL_READ, KERNEL_PAGE, KERNEL_PAIR, KERNEL_RENAME };
+	static const u32 iters[] = { KERNEL_ITER_TASK, KERNEL_ITER_FILE, KERNEL_ITER_ELEM };
 	u32 pick = rnd(g, ARRAY_SIZE(targets));
+
+	if (chance(g, 35)) {
+		g->p->attach_btf_id = iters[rnd(g, ARRAY_SIZE(iters))];
+		g->p->attach_type = BPF_TRACE_ITER;
+		return;
+	}
 
 	g->p->attach_btf_id = targets[pick];
 	g->p->attach_type = pick == 3 ? BPF_TRACE_RAW_TP : chance(g, 50) ? BPF_TRACE_FENTRY : BPF_TRACE_FEXIT;
@@ -509,7 +552,7 @@ static void describe(struct gen *g)
 {
 	static const u32 protos[] = {
 		[FUNC_STATIC] = TYPES_STATIC, [FUNC_GLOBAL_MEM] = TYPES_GLOBAL_MEM, [FUNC_GLOBAL_CTX] = TYPES_GLOBAL_CTX, [FUNC_LOOP] = TYPES_STATIC,
-		[FUNC_EACH] = TYPES_STATIC, [FUNC_TIMER] = TYPES_STATIC
+		[FUNC_EACH] = TYPES_STATIC, [FUNC_TIMER] = TYPES_STATIC, [FUNC_DRAIN] = TYPES_STATIC, [FUNC_VMA] = TYPES_STATIC
 	};
 	struct bpf_line_info *line;
 	u32 i, k;

@@ -22,18 +22,26 @@
 #define GEN_TYPES	16	/* BTF: global functions, spin locks, line records */
 #define GEN_KERNEL	32	/* the small kernel's types: tracing programs */
 #define GEN_TIMERS	64
-#define GEN_ALL		63	/* what both verifier and library have: no timers */
+#define GEN_DYNPTRS	128
+#define GEN_KFUNCS	256
+#define GEN_ALL		511
 
 enum gen_map {
 	GEN_ARRAY, GEN_HASH, GEN_PERCPU, GEN_PERCPU_HASH, GEN_LOCKED, GEN_TIMER, GEN_KPTR,	/* look-ups give GEN_VALUE bytes */
 	GEN_ONE,	/* an array of one value, addressed directly */
 	GEN_CONST,	/* constants */
-	GEN_RING, GEN_EVENTS, GEN_PROGS, GEN_MAPS
+	GEN_RING, GEN_EVENTS, GEN_PROGS, GEN_USER_RING, GEN_MAPS
+};
+
+/* Functions of the kernel's. */
+enum gen_kfunc {
+	GEN_KF_ACQUIRE, GEN_KF_RELEASE, GEN_KF_RDWR, GEN_KF_RDONLY, GEN_KF_REF, GEN_KF_CTX, GEN_KF_PASS, GEN_KF_LEN, GEN_KF_SUM, GEN_KFUNC_CNT
 };
 
 struct gen_fds {
 	int map[GEN_MAPS];
 	int btf;
+	s32 kfunc[GEN_KFUNC_CNT];	/* their types */
 };
 
 struct gen_prog {
@@ -51,7 +59,7 @@ struct gen_prog {
 /* What r6 points to. */
 enum gen_base { BASE_NONE, BASE_VALUE, BASE_STACK, BASE_MEM, BASE_LOCKED };
 
-enum gen_func_kind { FUNC_STATIC, FUNC_GLOBAL_MEM, FUNC_GLOBAL_CTX, FUNC_LOOP, FUNC_EACH, FUNC_TIMER };
+enum gen_func_kind { FUNC_STATIC, FUNC_GLOBAL_MEM, FUNC_GLOBAL_CTX, FUNC_LOOP, FUNC_EACH, FUNC_TIMER, FUNC_DRAIN, FUNC_VMA };
 
 struct gen_func {
 	enum gen_func_kind kind;
@@ -69,6 +77,7 @@ struct gen_frame {
 	u16 nums;		/* registers that hold numbers */
 	u16 slots;		/* whole stack slots that have been written: bit n is fp - 8 * (n + 1) */
 	bool has_ctx;		/* it lies at CTX_SLOT */
+	bool has_dynptr;	/* ... one to a map's value at DYNPTR_SLOT */
 	bool held;		/* a reference or a lock: no way out */
 	int out;		/* label */
 	bool leaves;		/* something jumps there */
@@ -79,6 +88,7 @@ struct gen_open {
 	int label;
 	u32 steps;
 	u16 nums, slots;
+	bool has_dynptr;
 };
 
 struct gen {
@@ -103,6 +113,7 @@ struct gen {
 #define BASE_SLOT	(-80)
 #define KEY_SLOT	(-88)
 #define BUFFER		(-136)	/* GEN_VALUE bytes */
+#define DYNPTR_SLOT	(-152)
 
 void gen_make(struct gen_prog *p, u64 seed, u32 features, const struct gen_fds *fds);
 /* Contents for values: edges and noise. */
@@ -169,8 +180,24 @@ void step_walk(struct gen *g);
 void step_fields(struct gen *g);
 void step_ld_abs(struct gen *g);
 void step_packet_key(struct gen *g);
+
+/* gen_objects.c: dynptrs, kernel functions, iterators */
+void step_dynptr(struct gen *g);
+void step_dynptr_record(struct gen *g);
+void step_drain(struct gen *g);
+void step_kfunc(struct gen *g);
+void step_iter(struct gen *g);
+void step_find_vma(struct gen *g);
+void lent_dynptr(struct gen *g);
+
+/* gen_kernel.c: what only a kernel has */
+void step_variable(struct gen *g);
+void step_attached(struct gen *g);
+void step_cast(struct gen *g);
+
 void some_numbers(struct gen *g);
 void stack_pointer(struct gen *g, int reg, s32 off);
+void fill_region(struct gen *g);
 void lookup(struct gen *g, enum gen_map map);
 
 #define ALU64(op)	(BPF_ALU64 | (op))

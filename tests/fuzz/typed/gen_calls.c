@@ -140,7 +140,7 @@ void step_map_write(struct gen *g)
 
 static bool traces(const struct gen *g)
 {
-	return g->p->type == BPF_PROG_TYPE_KPROBE || g->p->type == BPF_PROG_TYPE_TRACEPOINT || g->p->type == BPF_PROG_TYPE_PERF_EVENT ||
+	return g->p->type == BPF_PROG_TYPE_RAW_TRACEPOINT_WRITABLE || g->p->type == BPF_PROG_TYPE_KPROBE || g->p->type == BPF_PROG_TYPE_TRACEPOINT || g->p->type == BPF_PROG_TYPE_PERF_EVENT ||
 	       g->p->type == BPF_PROG_TYPE_RAW_TRACEPOINT || g->p->type == BPF_PROG_TYPE_TRACING;
 }
 
@@ -283,7 +283,7 @@ void step_tail_call(struct gen *g)
 
 /* ---- functions ---- */
 
-static void fill_region(struct gen *g)
+void fill_region(struct gen *g)
 {
 	u32 i;
 
@@ -506,6 +506,39 @@ void step_packet(struct gen *g)
 			JR(BPF_JGT, 3, 2, out);
 		}
 	}
+	if (chance(g, 12) && g->f.nums & 0x380) {	/* how much is known to be there depends on the way */
+		u32 more = reach + 1 + rnd(g, 16), i;
+		int other = new_label(g), join = new_label(g);
+		bool swapped = chance(g, 30);
+
+		for (index = 7; !(g->f.nums >> index & 1); index++)
+			;
+		JI(BPF_JGT, index, some_imm(g), other);
+		MOV(3, 1);
+		ADDI(3, swapped ? (s32)reach : (s32)more);
+		JR(BPF_JGT, 3, 2, out);
+		jump(g, BPF_JMP | BPF_JA, 0, 0, 0, join);
+		place(g, other);
+		MOV(3, 1);
+		ADDI(3, swapped ? (s32)more : (s32)reach);
+		JR(BPF_JGT, 3, 2, out);
+		place(g, join);
+		MOVI(3, 0);
+		for (i = 0; i < 2; i++) {	/* enough for a state to be kept */
+			other = new_label(g);
+			JI(BPF_JSGT, index, some_imm(g), other);
+			ADDI(3, 1);
+			ADDI(3, 1);
+			place(g, other);
+		}
+		emit(g, LD_MEM(1), 4, 1, (chance(g, 50) ? reach : more) - 1, 0);
+		place(g, out);
+		g->f.nums &= ~0x3e;
+		MOVI(0, some_imm(g));
+		g->f.nums |= 1;
+		some_numbers(g);
+		return;
+	}
 	off = chance(g, 60) ? (s32)reach - (s32)size : chance(g, 80) ? 0 : (s32)reach - (s32)size + 1;
 	if (g->p->type == BPF_PROG_TYPE_CGROUP_SKB || chance(g, 70))
 		emit(g, LD_MEM(size), 4, 1, off, 0);
@@ -617,19 +650,31 @@ void step_timer(struct gen *g)
 	if (label < 0)
 		return;
 	lookup(g, GEN_TIMER);
-	JI(BPF_JEQ, 0, 0, none);
+	if (chance(g, 97))
+		JI(BPF_JEQ, 0, 0, none);
 	MOV(9, 0);
+	g->f.nums &= ~(1 << 9);
 	MOV(1, 9);
-	load_map(g, 2, GEN_TIMER);
+	load_map(g, 2, chance(g, 97) ? GEN_TIMER : GEN_ARRAY);
 	MOVI(3, 1);
 	helper(g, BPF_FUNC_timer_init);
 	MOV(1, 9);
 	load_func(g, 2, label);
 	helper(g, BPF_FUNC_timer_set_callback);
+	if (chance(g, 15)) {	/* its place is no memory of the program's */
+		MOV(1, 9);
+		emit(g, LD_MEM(4), 1, 1, chance(g, 90) ? 16 + 8 * (s16)rnd(g, 4) : 4 * (s16)rnd(g, 4), 0);
+	}
 	MOV(1, 9);
+	if (chance(g, 4))
+		ADDI(1, 8);
 	MOVI(2, 0);
-	MOVI(3, 0);
+	MOVI(3, chance(g, 95) ? 0 : 1);
 	helper(g, BPF_FUNC_timer_start);
+	if (chance(g, 15)) {
+		MOV(1, 9);
+		helper(g, BPF_FUNC_timer_cancel);
+	}
 	place(g, none);
 	g->f.nums &= ~(0x3f | 1 << 9);
 	MOVI(0, some_imm(g));

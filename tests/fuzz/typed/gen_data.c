@@ -103,6 +103,7 @@ void step_jump(struct gen *g)
 	o->steps = 1 + rnd(g, 4);
 	o->nums = g->f.nums;
 	o->slots = g->f.slots;
+	o->has_dynptr = g->f.has_dynptr;
 	g->open_cnt++;
 }
 
@@ -409,6 +410,43 @@ static void set_number(struct gen *g, int reg, bool in_slot, u32 max)
 		emit(g, chance(g, 80) ? STX_MEM(8) : STX_MEM(4), BPF_REG_10, reg, -16, 0);
 }
 
+/* A pointer with a variable part that may reach further on one branch than on the other. */
+static void pointer_diamond(struct gen *g, u32 size)
+{
+	u32 room = g->f.base_size - size, far = chance(g, 15) ? 63 : 15, near = 1 << rnd(g, 4), i, more = 1 + rnd(g, 3);
+	int other = new_label(g), join = new_label(g), index = num(g), ptr = scratch(g, 1u << index);
+	bool swapped = chance(g, 30);
+	s16 off;
+
+	compare(g, num(g), other);
+	emit(g, BPF_ALU64 | BPF_AND | BPF_K, index, 0, 0, swapped ? far : near - 1);
+	MOV(ptr, 6);
+	ADD(ptr, index);
+	jump(g, BPF_JMP | BPF_JA, 0, 0, 0, join);
+	place(g, other);
+	emit(g, BPF_ALU64 | BPF_AND | BPF_K, index, 0, 0, swapped ? near - 1 : far);
+	MOV(ptr, 6);
+	ADD(ptr, index);
+	place(g, join);
+	/* enough for a state to be kept; the number itself is forgotten */
+	MOVI(index, some_imm(g));
+	for (i = 0; i < more; i++) {
+		int label = new_label(g);
+
+		compare(g, num(g), label);
+		alu_on(g, index);
+		alu_on(g, index);
+		place(g, label);
+	}
+	off = room - min_t(u32, room, chance(g, 50) ? near - 1 : far);
+	if (chance(g, 60))
+		emit(g, LD_MEM(size), ptr, ptr, off, 0);
+	else
+		emit(g, ST_MEM(size), ptr, 0, off, 1);
+	MOVI(ptr, some_imm(g));
+	g->f.nums |= 1 << ptr;
+}
+
 /*
  * Two branches that join with different values, and an access that relies on them: states met again, of which the later may allow more than the
  * earlier did.
@@ -423,6 +461,10 @@ void step_diamond(struct gen *g)
 		return;
 	if (in_slot)
 		emit(g, ST_MEM(8), BPF_REG_10, 0, -16, 0);
+	if (pointers && chance(g, 40)) {
+		pointer_diamond(g, size);
+		return;
+	}
 	if (pointers) {		/* the pointer itself differs */
 		ptr = scratch(g, 0);
 		compare(g, num(g), other);
@@ -511,7 +553,10 @@ void step_loop(struct gen *g)
 		ptr = scratch(g, 1u << counter | (limit >= 0 ? 1u << limit : 0));
 		MOV(ptr, 6);
 		ADD(ptr, counter);
-		emit(g, chance(g, 50) ? ST_MEM(1) : LD_MEM(1), ptr, ptr, g->f.base_size - rounds, 0);
+		if (chance(g, 50))
+			emit(g, ST_MEM(1), ptr, 0, g->f.base_size - rounds, 0);
+		else
+			emit(g, LD_MEM(1), ptr, ptr, g->f.base_size - rounds, 0);
 		MOVI(ptr, some_imm(g));
 		g->f.nums |= 1 << ptr;
 	}

@@ -102,6 +102,12 @@ void step_fields(struct gen *g)
 	case BPF_PROG_TYPE_SOCKET_FILTER:
 	case BPF_PROG_TYPE_SCHED_CLS:
 	case BPF_PROG_TYPE_CGROUP_SKB:
+		if (chance(g, 20)) {
+			emit(g, LD_MEM(chance(g, 80) ? 4 : 8), 3, 2, 4 * (s16)rnd(g, 48), 0);
+			/* some are pointers */
+			MOVI(3, 1);
+			break;
+		}
 		if (chance(g, 30)) {
 			off = writable[rnd(g, ARRAY_SIZE(writable))];
 			emit(g, STX_MEM(off == 152 ? 8 : 4), 2, 3, off, 0);
@@ -144,16 +150,18 @@ void step_ld_abs(struct gen *g)
 
 	if (!g->f.has_ctx || g->f.held || (g->p->type != BPF_PROG_TYPE_SOCKET_FILTER && g->p->type != BPF_PROG_TYPE_SCHED_CLS))
 		return;
-	if (g->f.base != BASE_VALUE || g->f.depth)
+	if (g->f.base != BASE_NONE && (g->f.base != BASE_VALUE || g->f.depth))
 		return;
-	emit(g, STX_MEM(8), BPF_REG_10, 6, BASE_SLOT, 0);
+	if (g->f.base == BASE_VALUE)
+		emit(g, STX_MEM(8), BPF_REG_10, 6, BASE_SLOT, 0);
 	emit(g, LD_MEM(8), 6, BPF_REG_10, CTX_SLOT, 0);
 	if (chance(g, 60) || !g->f.nums)
 		emit(g, BPF_LD | BPF_ABS | sizes[rnd(g, 3)], 0, 0, 0, rnd(g, 60));
 	else
 		emit(g, BPF_LD | BPF_IND | sizes[rnd(g, 3)], 0, num(g), 0, rnd(g, 60));
 	g->f.nums = (g->f.nums & ~0x3f) | 1;
-	emit(g, LD_MEM(8), 6, BPF_REG_10, BASE_SLOT, 0);
+	if (g->f.base == BASE_VALUE)
+		emit(g, LD_MEM(8), 6, BPF_REG_10, BASE_SLOT, 0);
 	some_numbers(g);
 }
 

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "gen.h"
 #include "types.h"
+#include "../../../verifier/btf.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -66,12 +67,26 @@ static const struct map_spec {
 	[GEN_RING] = { BPF_MAP_TYPE_RINGBUF, 0, 0, 4096 },
 	[GEN_EVENTS] = { BPF_MAP_TYPE_PERF_EVENT_ARRAY, 4, 4, 4 },
 	[GEN_PROGS] = { BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 4 },
+	[GEN_USER_RING] = { BPF_MAP_TYPE_USER_RINGBUF, 0, 0, 4096 },
+};
+
+/* Kernel functions: the small kernel's types, and their names in any kernel's. */
+static const struct kfunc_spec {
+	s32 id;
+	const char *name;
+} kfuncs[GEN_KFUNC_CNT] = {
+#define KFUNC(id, name) [GEN_KF_##id] = { KERNEL_KF_##id, "bpf_kfunc_call_test" name }
+	KFUNC(ACQUIRE, "_acquire"), KFUNC(RELEASE, "_release"), KFUNC(RDWR, "_get_rdwr_mem"), KFUNC(RDONLY, "_get_rdonly_mem"),
+	KFUNC(REF, "_ref"), KFUNC(CTX, "_pass_ctx"), KFUNC(PASS, "_pass1"), KFUNC(LEN, "_mem_len_pass1"), KFUNC(SUM, "2"),
 };
 
 static void make_world(void)
 {
 	static const u32 zero;
 	int i;
+
+	for (i = 0; i < GEN_KFUNC_CNT; i++)
+		fds.kfunc[i] = kfuncs[i].id;
 
 	world = bcu_new();
 	must(bcu_btf_new(world, kernel_blob, sizeof(kernel_blob), true, log_buf, sizeof(log_buf)), "the kernel's types");
@@ -101,6 +116,8 @@ static int load(bool full, u32 log_level, u64 *verified)
 	l.gpl = true;
 	l.insns = prog.insns;
 	l.insn_cnt = prog.cnt;
+	l.fd_array = fds.map;
+	l.fd_array_cnt = GEN_MAPS;
 	l.btf_fd = -1;
 	if (prog.needs_btf) {
 		l.btf_fd = fds.btf;
@@ -130,7 +147,7 @@ static void fill_maps(u64 seed)
 
 	for (i = 0; i < GEN_MAPS; i++) {
 		m = bcu_map_of_fd(world, fds.map[i]);
-		if (i == GEN_CONST || i == GEN_RING || i == GEN_EVENTS || i == GEN_PROGS)
+		if (i == GEN_CONST || i >= GEN_RING)
 			continue;
 		memset(m->data, 0, m->data_size);
 		for (k = 0; k < (m->desc.max_entries < 4 ? m->desc.max_entries : 4); k++) {
@@ -156,6 +173,8 @@ static bool run(int fd, u64 seed, struct tally *t, char *message, size_t size)
 		gen_values(ctx, ARRAY_SIZE(ctx), seed + i);
 		if (prog.type == BPF_PROG_TYPE_TRACING)	/* no kernel objects here */
 			memset(ctx, 0, sizeof(ctx));
+		if (prog.attach_type == BPF_TRACE_ITER && prog.attach_btf_id == KERNEL_ITER_ELEM && i)	/* key and value of an element */
+			ctx[2] = ctx[3] = (unsigned long)world->sample;
 		for (k = 0; k < sizeof(packet); k++)
 			packet[k] = seed + k;
 		r.ctx = ctx;
@@ -328,12 +347,33 @@ static long bpf(int cmd, union bpf_attr *attr)
 	return ret < 0 ? -errno : ret;
 }
 
+/* The types of the kernel's functions, out of its own BTF. */
+static void find_kfuncs(struct gen_fds *n)
+{
+	static char bytes[32 << 20];
+	FILE *file = fopen("/sys/kernel/btf/vmlinux", "r");
+	struct bcu *other = bcu_new();
+	size_t size;
+	int i;
+
+	must(file ? 0 : -ENOENT, "the kernel's BTF");
+	size = fread(bytes, 1, sizeof(bytes), file);
+	fclose(file);
+	must(bcu_btf_new(other, bytes, size, true, log_buf, sizeof(log_buf)), log_buf);
+	for (i = 0; i < GEN_KFUNC_CNT; i++) {
+		n->kfunc[i] = bc_btf_find(other->vmlinux, kfuncs[i].name, BTF_KIND_FUNC);
+		must(n->kfunc[i], kfuncs[i].name);
+	}
+	bcu_free(other);
+}
+
 static void make_native(struct gen_fds *n)
 {
 	static const u32 zero;
 	union bpf_attr attr;
 	int i;
 
+	find_kfuncs(n);
 	memset(&attr, 0, sizeof(attr));
 	attr.btf = (unsigned long)types_blob;
 	attr.btf_size = sizeof(types_blob);
@@ -378,6 +418,7 @@ static int load_native(const struct gen_fds *n, u32 log_level)
 	attr.license = (unsigned long)"GPL";
 	attr.insns = (unsigned long)prog.insns;
 	attr.insn_cnt = prog.cnt;
+	attr.fd_array = (unsigned long)n->map;
 	if (prog.needs_btf) {
 		attr.prog_btf_fd = n->btf;
 		attr.func_info = (unsigned long)prog.funcs;
