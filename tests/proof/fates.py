@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """
-What became of each mutant, kept in build/proof-mutants.jsonl, so that a run of all goes on where it stopped and does again only
-what a change to the C or to the proofs concerns. `python -m proof.fates [SECONDS]` in tests/ works through those not known yet,
-in an order of chance, and tells how things stand.
+What became of each mutant, kept in tests/proof/fates.json, which is committed: a run of all goes on where the last one stopped,
+on whatever machine that was, and does again only what a change to the C or to the proofs concerns. `python -m proof.fates
+[SECONDS]` in tests/ works through those not known yet, in an order of chance, and tells how things stand.
 """
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import json
@@ -15,15 +16,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from proof import csource
 from proof.mutants import Mutant, compare, explained, killed_by, mutants, obligations, says_the_same, text
 from proof.prove import Obligation
-from proof.report import BUILD
 
-CACHE = BUILD / "proof-mutants.jsonl"
+RECORD = Path(__file__).with_name("fates.json")
 # What a fate follows from, beside the C: how it is read, translated, and what is claimed of it.
 RULES = ("cvalue", "csource", "lemmas", "mutants", "obligations", "obligations_ops", "prove", "run", "spec", "translate")
 
@@ -65,17 +65,35 @@ def basis_of(mutant: Mutant, killer: str) -> str:
     names = [killer] if killer else [one.name for one in obligations()[mutant.function]]
     functions = sorted(frozenset().union(*(followed_by(name) for name in names)) - {mutant.function})
     parts = [rules(), text(mutant.body), *names, *(written(function) for function in functions)]
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
+
+
+def recorded() -> dict[str, Fate]:
+    """All that were kept, of whatever C and rules."""
+    rows = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    return {name: Fate(name, *row) for name, row in rows.items()}
+
+
+def keep(found: Iterable[Fate]) -> None:
+    """Adds to the record, in place of what it said of the same mutants; what is no mutant any more goes."""
+    with Path(__file__).open() as lock:  # parts of a run may be processes of their own
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _write(found)
+
+
+def _write(found: Iterable[Fate]) -> None:
+    kept, named = recorded() | {one.name: one for one in found}, {mutant.name for mutant in mutants()}
+    rows = [(name, [one.fate, one.killer, one.basis, one.seconds]) for name, one in sorted(kept.items()) if name in named]
+    new = RECORD.with_suffix(".new")
+    new.write_text("{\n" + ",\n".join(f" {json.dumps(name)}: {json.dumps(row)}" for name, row in rows) + "\n}\n")
+    new.replace(RECORD)
 
 
 def known() -> dict[str, Fate]:
     """The fates kept that still hold."""
-    if not CACHE.exists():
+    kept = recorded()
+    if not kept:
         return {}
-    kept = {}
-    for line in CACHE.read_text().splitlines():
-        one = Fate(**json.loads(line))
-        kept[one.name] = one
     every = {one.name for found in obligations().values() for one in found}
     held = {}
     for mutant in mutants():
@@ -86,21 +104,17 @@ def known() -> dict[str, Fate]:
 
 
 def find(mutant: Mutant) -> Fate:
-    """Tries it, and keeps what came of it."""
+    """Tries it."""
     begin = time.process_time()
     same = says_the_same(mutant)
     reason = None if same else killed_by(mutant)
     killer = next((one.name for one in obligations()[mutant.function] if reason and reason.startswith(f"{one.name}: ")), "")
     fate = "same text" if same else "killed" if reason else compare(mutant)
-    found = Fate(mutant.name, fate, killer, basis_of(mutant, killer), round(time.process_time() - begin, 1))
-    CACHE.parent.mkdir(exist_ok=True)
-    with CACHE.open("a") as file:
-        file.write(json.dumps(asdict(found)) + "\n")
-    return found
+    return Fate(mutant.name, fate, killer, basis_of(mutant, killer), round(time.process_time() - begin, 1))
 
 
 def fates(chosen: Iterable[Mutant], seconds: float | None = None) -> dict[str, Fate]:
-    """Of those mutants, from what is kept or found now; with @seconds only as many as can be begun in that time."""
+    """Of those mutants, from what is kept or found now, and kept; with @seconds only as many as can be begun in that time."""
     held, end = known(), None if seconds is None else time.monotonic() + seconds
     found = {}
     for mutant in chosen:
@@ -108,6 +122,7 @@ def fates(chosen: Iterable[Mutant], seconds: float | None = None) -> dict[str, F
             found[mutant.name] = held[mutant.name]
         elif end is None or time.monotonic() < end:
             found[mutant.name] = find(mutant)
+            keep([found[mutant.name]])
     return found
 
 
