@@ -57,7 +57,7 @@ s32 bc_btf_find_timer(const struct bc_btf *btf, u32 value_type_id);
 struct bc_map_desc;
 /*
  * Fills kptrs of the map; @kernel has the types that they point to. With an error there are none, and the value is plain memory: -ENOENT: the
- * kernel has no such type, -E2BIG, -EINVAL: BTF that describes none rightly. kptr.c.
+ * kernel has no such type, -ENXIO: none that gives references to that type back, -E2BIG, -EINVAL: BTF that describes none rightly. kptr.c.
  */
 int bc_btf_find_kptrs(const struct bc_btf *btf, u32 value_type_id, const struct bc_btf *kernel, struct bc_map_desc *map);
 

@@ -35,3 +35,22 @@ const struct bc_kfunc bc_kfuncs[__BC_KFUNCS] = {
 	ROW(call_test_ref, "s:v", BC_KF_TRUSTED_ARGS),
 	ROW(call_test_destructive, ":v", BC_KF_DESTRUCTIVE),
 };
+
+/* Linux 6.1 lets maps own objects of these types alone. */
+static const struct {
+	const char *type;
+	enum bc_kfunc_id dtor;
+} dtors[] = {
+	{ "prog_test_ref_kfunc", BC_KFUNC_call_test_release },
+	{ "prog_test_member", BC_KFUNC_call_memb_release },
+};
+
+int bc_kfunc_dtor(const char *type)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(dtors); i++)
+		if (!strcmp(dtors[i].type, type))
+			return dtors[i].dtor;
+	return -ENOENT;
+}

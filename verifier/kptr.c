@@ -29,11 +29,22 @@ static int kptr_of_type(const struct bc_btf *btf, u32 type_id, struct bc_kptr *k
 	return t && bt_is(t, KINDS_STRUCT) ? 1 : -EINVAL;
 }
 
+/* What gives the map's references back must be in the kernel's BTF too, like all that programs call. */
+static int find_dtor(const struct bc_btf *kernel, const char *type)
+{
+	int id = bc_kfunc_dtor(type);
+
+	if (id < 0 || bc_btf_find(kernel, bc_kfuncs[id].name, BTF_KIND_FUNC) < 0)
+		return -ENXIO;
+	return id;
+}
+
 /* One member, or variable of a data section, at @off. */
 static int add_kptr(const struct bc_btf *btf, const struct bc_btf *kernel, u32 type_id, u32 off, struct bc_map_desc *map)
 {
 	const struct btf_type *t;
 	struct bc_kptr kptr;
+	const char *name;
 	s32 id;
 	int ret;
 
@@ -47,10 +58,15 @@ static int add_kptr(const struct bc_btf *btf, const struct bc_btf *kernel, u32 t
 	if (map->kptr_cnt == BC_MAX_KPTRS)
 		return -E2BIG;
 	t = bc_btf_type(btf, kptr.btf_id);
-	id = kernel ? bc_btf_find(kernel, bc_btf_name(btf, t->name_off), bt_kind(t)) : -ENOENT;
+	name = bc_btf_name(btf, t->name_off);
+	id = kernel ? bc_btf_find(kernel, name, bt_kind(t)) : -ENOENT;
 	if (id < 0)
 		return id;
 	kptr.btf_id = id;
+	ret = kptr.ref ? find_dtor(kernel, name) : 0;
+	if (ret < 0)
+		return ret;
+	kptr.dtor = ret;
 	map->kptrs[map->kptr_cnt++] = kptr;
 	return 0;
 }
@@ -99,6 +115,7 @@ int bc_btf_find_kptrs(const struct bc_btf *btf, u32 value_type_id, const struct 
 	/* as on Linux: the value is plain memory then */
 	if (err)
 		map->kptr_cnt = 0;
+	map->kptr_err = err;
 	return err;
 }
 
@@ -237,15 +254,18 @@ int bc_check_kptr_arg(struct bpf_verifier_env *env, u32 regno, struct bpf_call_m
 
 	if (!bc_scalar_is_const(&reg->v)) {
 		bc_log(env, "R%d doesn't have constant offset. kptr has to be at the constant offset\n", regno);
-		return -EINVAL;
+		return -EACCES;
 	}
 	if (!map->btf) {
 		bc_log(env, "map '%s' has to have BTF in order to use bpf_kptr_xchg\n", map->name);
-		return -EINVAL;
+		return -EACCES;
 	}
 	if (!map->kptr_cnt) {
-		bc_log(env, "map '%s' has no valid kptr\n", map->name);
-		return -EINVAL;
+		if (map->kptr_err == -E2BIG)
+			bc_log(env, "map '%s' has more than %d kptr\n", map->name, BC_MAX_KPTRS);
+		else
+			bc_log(env, "map '%s' has no valid kptr\n", map->name);
+		return -EACCES;
 	}
 	off = reg->off + (s64)reg->v.t.value;
 	kptr = bc_kptr_at(map, off);

@@ -28,6 +28,7 @@ struct bc_kptr {
 	u32 off;		/* bytes */
 	u32 btf_id;		/* what it points to */
 	bool ref;		/* holds a reference: exchanged, never stored */
+	u8 dtor;		/* which gives it back: enum bc_kfunc_id */
 };
 
 /*
@@ -53,6 +54,7 @@ struct bc_map_desc {
 	const struct bc_btf *kptr_btf;	/* whose types kptrs[] point to */
 	struct bc_kptr kptrs[BC_MAX_KPTRS];
 	u32 kptr_cnt;
+	s32 kptr_err;		/* why there are none: what bc_btf_find_kptrs() said */
 };
 
 /* ---- helpers ---- */
@@ -200,6 +202,9 @@ struct bc_kfunc {
 };
 
 extern const struct bc_kfunc bc_kfuncs[__BC_KFUNCS];
+
+/* The one by which a map gives references to objects of a type back, the name of a struct: enum bc_kfunc_id, or -ENOENT. */
+int bc_kfunc_dtor(const char *type);
 
 /* ---- what the loader supplies ---- */
 

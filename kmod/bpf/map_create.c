@@ -134,7 +134,7 @@ static int check_key_btf(const struct bc_map *map, const struct bc_btf *btf, con
 	case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE:
 		return check_storage_key(btf, map->desc.key_size, key);
 	case BPF_MAP_TYPE_LPM_TRIE:
-		return BTF_INFO_KIND(key->info) == BTF_KIND_STRUCT ? 0 : -EINVAL;
+		return key && BTF_INFO_KIND(key->info) == BTF_KIND_STRUCT ? 0 : -EINVAL;
 	case BPF_MAP_TYPE_BLOOM_FILTER:
 		return key ? -EINVAL : 0;
 	default:
@@ -201,7 +201,8 @@ static int check_btf(struct bc_map *map, const struct bc_btf *btf, u32 key_id, u
 	if (desc->kptr_cnt) {
 		if (desc->flags & (BPF_F_RDONLY_PROG | BPF_F_WRONLY_PROG))
 			return -EACCES;
-		if (desc->type != BPF_MAP_TYPE_HASH && desc->type != BPF_MAP_TYPE_LRU_HASH && desc->type != BPF_MAP_TYPE_ARRAY)
+		if (desc->type != BPF_MAP_TYPE_HASH && desc->type != BPF_MAP_TYPE_LRU_HASH && desc->type != BPF_MAP_TYPE_ARRAY &&
+		    desc->type != BPF_MAP_TYPE_PERCPU_ARRAY)
 			return -EOPNOTSUPP;
 	}
 	err = bc_map_check_holes(map);

@@ -118,14 +118,6 @@ void bc_map_init_value(struct bc_map *map, void *value)
 		clear_holes(map, value);
 }
 
-void bc_map_clear_kptrs(struct bc_map *map, void *value)
-{
-	u32 i;
-
-	for (i = 0; i < map->desc.kptr_cnt; i++)
-		WRITE_ONCE(*(u64 *)(value + map->desc.kptrs[i].off), 0);
-}
-
 /* ---- fd ---- */
 
 static void vma_open(struct vm_area_struct *vma)

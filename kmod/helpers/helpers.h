@@ -37,6 +37,7 @@ BC_HELPER(map_push_elem);
 BC_HELPER(map_pop_elem);
 BC_HELPER(map_peek_elem);
 BC_HELPER(map_lookup_percpu_elem);
+BC_HELPER(kptr_xchg);
 BC_HELPER(for_each_map_elem);
 BC_HELPER(loop);
 BC_HELPER(tail_call);

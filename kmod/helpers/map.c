@@ -62,6 +62,12 @@ BC_HELPER(map_lookup_percpu_elem)
 	return (u64)map->ops->lookup_percpu(map, (const void *)r2, (u32)r3);
 }
 
+/* Whoever exchanges owns what was there, and it owns no more what it gave: the value does. */
+BC_HELPER(kptr_xchg)
+{
+	return xchg((u64 *)r1, r2);
+}
+
 BC_HELPER(for_each_map_elem)
 {
 	struct bc_map *map = map_arg(r1);

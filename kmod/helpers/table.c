@@ -15,6 +15,7 @@ const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
 	ROW(map_pop_elem),
 	ROW(map_peek_elem),
 	ROW(map_lookup_percpu_elem),
+	ROW(kptr_xchg),
 	ROW(for_each_map_elem),
 	ROW(loop),
 	ROW(tail_call),

@@ -68,10 +68,35 @@ static struct bc_map *array_alloc(const union bpf_attr *attr)
 	return &array->map;
 }
 
+static void drop_all(struct bc_map *map, void *data)
+{
+	u32 i;
+
+	for (i = 0; i < map->desc.max_entries; i++) {
+		bc_map_drop_kptrs(map, data + (u64)array_of(map)->stride * i);
+		if (!(i % 4096))
+			cond_resched();
+	}
+}
+
+static void drop_kptrs(struct bc_array *array)
+{
+	int cpu;
+
+	if (array->map.desc.type != BPF_MAP_TYPE_PERCPU_ARRAY) {
+		drop_all(&array->map, array->data);
+		return;
+	}
+	for_each_possible_cpu(cpu)
+		drop_all(&array->map, bc_percpu_ptr(array->data, array->bytes, cpu));
+}
+
 static void array_free(struct bc_map *map)
 {
 	struct bc_array *array = array_of(map);
 
+	if (map->desc.kptr_cnt)
+		drop_kptrs(array);
 	if (map->desc.type == BPF_MAP_TYPE_PERCPU_ARRAY)
 		bc_free_percpu(&map->obj, array->data, array->bytes);
 	else if (map->desc.flags & BPF_F_MMAPABLE)
@@ -262,13 +287,43 @@ static long percpu_update(struct bc_map *map, const void *key, const void *value
 {
 	u32 index = index_of(key);
 	long err = check_update(map, index, flags);
+	void *p;
 
 	if (err)
 		return err;
 	if (unlikely(flags & BPF_F_LOCK))
 		return -EINVAL;
-	memcpy(percpu_value(array_of(map), index, raw_smp_processor_id()), value, map->desc.value_size);
+	p = percpu_value(array_of(map), index, raw_smp_processor_id());
+	if (unlikely(map->desc.kptr_cnt)) {
+		bc_map_copy_value(map, p, value);
+		bc_map_drop_kptrs(map, p);
+		return 0;
+	}
+	memcpy(p, value, map->desc.value_size);
 	return 0;
+}
+
+/* One CPU's value for a system call, with all of its stride. */
+static void copy_out(struct bc_map *map, void *dst, const void *src)
+{
+	u32 stride = bc_pcpu_stride(map);
+
+	if (unlikely(map->desc.kptr_cnt)) {
+		memset(dst, 0, stride);
+		bc_map_copy_value(map, dst, src);
+		return;
+	}
+	bc_copy_words(dst, src, stride);
+}
+
+static void copy_in(struct bc_map *map, void *dst, const void *src)
+{
+	if (unlikely(map->desc.kptr_cnt)) {
+		bc_map_copy_value(map, dst, src);
+		bc_map_drop_kptrs(map, dst);
+		return;
+	}
+	bc_copy_words(dst, src, bc_pcpu_stride(map));
 }
 
 static int percpu_sys_lookup(struct bc_map *map, const void *key, void *value, u64 flags)
@@ -279,7 +334,7 @@ static int percpu_sys_lookup(struct bc_map *map, const void *key, void *value, u
 	if (index >= map->desc.max_entries)
 		return -ENOENT;
 	for_each_possible_cpu(cpu)
-		bc_copy_words(value + (size_t)stride * n++, percpu_value(array_of(map), index, cpu), stride);
+		copy_out(map, value + (size_t)stride * n++, percpu_value(array_of(map), index, cpu));
 	return 0;
 }
 
@@ -295,7 +350,7 @@ static int percpu_sys_update(struct bc_map *map, const void *key, const void *va
 	if (flags == BPF_NOEXIST)
 		return -EEXIST;
 	for_each_possible_cpu(cpu)
-		bc_copy_words(percpu_value(array_of(map), index, cpu), value + (size_t)stride * n++, stride);
+		copy_in(map, percpu_value(array_of(map), index, cpu), value + (size_t)stride * n++);
 	return 0;
 }
 

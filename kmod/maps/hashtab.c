@@ -335,11 +335,10 @@ static void fill(struct bc_htab *htab, struct htab_elem *e, u32 hash, const void
 		WRITE_ONCE(*(void **)p, *(void *const *)value);
 		return;
 	}
-	/* a program that still saw the element it was may have begun a timer since */
+	/* a program that still saw the element it was may have begun a timer since, or put an object there */
 	bc_map_drop_fields(&htab->map, p);
 	/* The value's lock stays as it is: who found this element before may hold it. All elements start zeroed. */
 	bc_map_copy_value(&htab->map, p, value);
-	bc_map_clear_kptrs(&htab->map, p);
 }
 
 long htab_update(struct bc_map *map, const void *key, const void *value, u64 flags)

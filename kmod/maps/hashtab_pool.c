@@ -68,8 +68,22 @@ static struct htab_elem *elem_at(struct bc_htab *htab, struct htab_chunk *chunk,
 	return chunk->elems + (size_t)htab->elem_size * i;
 }
 
+/* Free elements too: a program that saw one until the last may have put something there. */
+static void drop_kptrs(struct bc_htab *htab, struct htab_chunk *chunk)
+{
+	u32 i;
+
+	for (i = 0; i < chunk->cnt; i++) {
+		bc_map_drop_kptrs(&htab->map, htab_value(htab, elem_at(htab, chunk, i)));
+		if (!(i % 4096))
+			cond_resched();
+	}
+}
+
 static void free_chunk(struct bc_htab *htab, struct htab_chunk *chunk)
 {
+	if (htab->map.desc.kptr_cnt && chunk->elems)
+		drop_kptrs(htab, chunk);
 	bc_free_percpu(&htab->map.obj, chunk->pcpu, chunk->pcpu_bytes);
 	bc_free(&htab->map.obj, chunk->elems, (size_t)htab->elem_size * chunk->cnt);
 	bc_free(&htab->map.obj, chunk, sizeof(*chunk));

@@ -43,6 +43,7 @@ static struct bc_map_desc *template_of(struct bc_map *map)
 	/* what belongs to that one map alone */
 	inner->id = 0;
 	inner->frozen_rdonly = false;
+	inner->kptr_err = 0;
 	memset(inner->name, 0, sizeof(inner->name));
 	if (map->btf)
 		bc_btf_get(map->btf);

@@ -70,8 +70,8 @@ void bc_map_copy_value_locked(struct bc_map *map, void *dst, const void *src, bo
 void bc_map_init_value(struct bc_map *map, void *value);
 /* Lock, timer and kptrs lie in the value and beside each other: 0, -EINVAL, or -EEXIST as Linux says since 6.2. At creation. */
 int bc_map_check_holes(const struct bc_map *map);
-/* Zeroes kptrs alone: in an element that is used again. */
-void bc_map_clear_kptrs(struct bc_map *map, void *value);
+/* kptr.c: forgets the kernel objects that a value points to, and gives back those that it owns; any context. */
+void bc_map_drop_kptrs(struct bc_map *map, void *value);
 /* timer.c: a map's stock of timers, if its values hold any; process context. 0 or -ENOMEM. */
 int bc_timers_new(struct bc_map *map);
 void bc_timers_release(struct bc_map *map);	/* the last fd is gone: ends all */
@@ -84,6 +84,8 @@ static inline void bc_map_drop_fields(struct bc_map *map, void *value)
 {
 	if (unlikely(map->timers))
 		bc_timer_end(map, value);
+	if (unlikely(map->desc.kptr_cnt))
+		bc_map_drop_kptrs(map, value);
 }
 
 /* Copies a value that has nothing of its own, in words of 8 bytes as far as these go. */

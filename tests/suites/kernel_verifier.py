@@ -130,7 +130,7 @@ class Case:
 REASONS = [
     (r"SKIP \(unsupported program type (\d+)\)", r"programs of type \1 are not offered"),
     (r"SKIP \(unsupported map type (\d+)\)", r"maps of type \1 are not offered"),
-    (r"Failed to create map with btf_id pointer", r"maps with kptrs are not offered"),
+    (r"Failed to create map with btf_id pointer", "no struct prog_test_ref_kfunc in the kernel's BTF"),
     (r"Failed to create (map with \w+|\w+_map)", r"no \1"),
     (r"invalid kernel function call not eliminated", "the kernel's BTF has not the function that is called"),
     (r"unknown func (bpf_\w+)#", r"\1 is not offered"),
