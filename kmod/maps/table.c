@@ -15,6 +15,7 @@ static const struct bc_map_ops *const types[] = {
 	[BPF_MAP_TYPE_CGROUP_ARRAY] = &bc_cgroup_array_ops,
 	[BPF_MAP_TYPE_LRU_HASH] = &bc_htab_lru_ops,
 	[BPF_MAP_TYPE_LRU_PERCPU_HASH] = &bc_htab_lru_percpu_ops,
+	[BPF_MAP_TYPE_LPM_TRIE] = &bc_lpm_ops,
 	[BPF_MAP_TYPE_ARRAY_OF_MAPS] = &bc_array_of_maps_ops,
 	[BPF_MAP_TYPE_HASH_OF_MAPS] = &bc_hash_of_maps_ops,
 	[BPF_MAP_TYPE_CGROUP_STORAGE] = &bc_cgroup_storage_ops,

@@ -198,6 +198,69 @@ simple("Bloom filter, value of 2^22", b.map_create, b.BLOOM_FILTER, 0, 1 << 22, 
 simple("Bloom filter, value of 2^22 + 1", b.map_create, b.BLOOM_FILTER, 0, (1 << 22) + 1, 4)
 simple("Bloom filter, value of 2^22 + 1 and key", b.map_create, b.BLOOM_FILTER, 4, (1 << 22) + 1, 4)
 
+
+def lpm_map(key=8, value=8, entries=4, flags=0, **more):
+    return b.map_create(b.LPM_TRIE, key, value, entries, b.F_NO_PREALLOC | flags, **more)
+
+
+def with_lpm(function):
+    """What @function says of a trie that holds one prefix of 8 bits."""
+    fd = b.check(lpm_map())
+    try:
+        b.check(b.update(fd, LPM_KEY, bytes(8)))
+        return function(fd)
+    finally:
+        os.close(fd)
+
+
+LPM_KEY, LPM_OTHER, LPM_LONG = (struct.pack("<II", length, 1) for length in (8, 9, 33))
+LPM_CREATE = {
+    "": {}, "no entries": {"entries": 0}, "2^32 - 1 entries": {"entries": 0xFFFFFFFF}, "value of 0": {"value": 0},
+    "value of 3": {"value": 3}, "extra": {"extra": 1}, "inner map": {"inner": 1}, "node 0": {"flags": b.F_NUMA_NODE},
+    "node 5000": {"flags": b.F_NUMA_NODE, "node": 5000}, "node without its flag": {"node": 1}, "BTF key without BTF": {"btf_key": 1},
+    "bad BTF": {"btf": BAD_FD, "btf_key": 1, "btf_value": 1},
+    **{"key of %d" % size: {"key": size} for size in (0, 1, 4, 5, 7, 260, 261, 0xFFFFFFFF)},
+    **{"value of 2^22 - %d" % less: {"value": (1 << 22) - less, "entries": 1} for less in (0, 256, 295, 296, 297, 320)},
+    **{"value of %#x" % size: {"value": size} for size in (1 << 20, 1 << 31, 0xFFFFFFFF)},
+    **{"flags %#x" % flag: {"flags": flag} for flag in (
+        b.F_NO_COMMON_LRU, b.F_RDONLY, b.F_WRONLY, b.F_RDONLY | b.F_WRONLY, b.F_RDONLY_PROG, b.F_WRONLY_PROG,
+        b.F_RDONLY_PROG | b.F_WRONLY_PROG, b.F_MMAPABLE, 1 << 5, 1 << 6, 1 << 9, 1 << 12, 1 << 31)},
+}  # fmt: skip
+for name, fields in LPM_CREATE.items():
+    simple("LPM trie, %s" % name, lpm_map, **fields)
+simple("LPM trie, preallocated", b.map_create, b.LPM_TRIE, 8, 8, 4)
+LPM_DO = {
+    **{"look up, flags %d" % flags: (lambda fd, flags=flags: on_element(b.MAP_LOOKUP_ELEM, fd, b.buf(LPM_KEY), flags)) for flags in (0, 1, 4)},
+    **{"update, flags %d" % flags: (lambda fd, flags=flags: on_element(b.MAP_UPDATE_ELEM, fd, b.buf(LPM_KEY), flags)) for flags in (0, 1, 2, 3, 4, 5, 8)},
+    **{"add, flags %d" % flags: (lambda fd, flags=flags: on_element(b.MAP_UPDATE_ELEM, fd, b.buf(LPM_OTHER), flags)) for flags in (0, 1, 2, 3, 4)},
+    "look up, too long": lambda fd: on_element(b.MAP_LOOKUP_ELEM, fd, b.buf(LPM_LONG)),
+    "look up a shorter one": lambda fd: on_element(b.MAP_LOOKUP_ELEM, fd, b.buf(bytes(8))),
+    "look up, no key": lambda fd: on_element(b.MAP_LOOKUP_ELEM, fd, None),
+    "look up, bad value": lambda fd: b.call(b.MAP_LOOKUP_ELEM, b.elem_attr(fd, b.buf(LPM_KEY), BAD_POINTER)),
+    "update, too long": lambda fd: on_element(b.MAP_UPDATE_ELEM, fd, b.buf(LPM_LONG)),
+    "update, too long, flags 3": lambda fd: on_element(b.MAP_UPDATE_ELEM, fd, b.buf(LPM_LONG), 3),
+    "delete": lambda fd: b.delete(fd, LPM_KEY),
+    "delete, not there": lambda fd: b.delete(fd, LPM_OTHER),
+    "delete, too long": lambda fd: b.delete(fd, LPM_LONG),
+    "next key, first": lambda fd: min(b.call(b.MAP_GET_NEXT_KEY, b.elem_attr(fd, None, b.buf(8))[:24]), 0),
+    "next key, last": lambda fd: b.call(b.MAP_GET_NEXT_KEY, b.elem_attr(fd, b.buf(LPM_KEY), b.buf(8))[:24]),
+    "next key, not there": lambda fd: b.call(b.MAP_GET_NEXT_KEY, b.elem_attr(fd, b.buf(LPM_OTHER), b.buf(8))[:24]),
+    "next key, too long": lambda fd: b.call(b.MAP_GET_NEXT_KEY, b.elem_attr(fd, b.buf(LPM_LONG), b.buf(8))[:24]),
+    "next key, bad result": lambda fd: b.call(b.MAP_GET_NEXT_KEY, b.elem_attr(fd, None, BAD_POINTER)[:24]),
+    "next key of none": lambda fd: b.delete(fd, LPM_KEY) or b.call(b.MAP_GET_NEXT_KEY, b.elem_attr(fd, None, b.buf(8))[:24]),
+    "look up and delete": lambda fd: on_element(b.MAP_LOOKUP_AND_DELETE_ELEM, fd, b.buf(LPM_KEY)),
+    "look up batch": lambda fd: outer_batch(b.MAP_LOOKUP_BATCH, fd),
+    "look up batch, two": lambda fd: outer_batch(b.MAP_LOOKUP_BATCH, fd, count=2),
+    "look up and delete batch": lambda fd: outer_batch(b.MAP_LOOKUP_AND_DELETE_BATCH, fd),
+    "update batch": lambda fd: outer_batch(b.MAP_UPDATE_BATCH, fd),
+    "delete batch": lambda fd: outer_batch(b.MAP_DELETE_BATCH, fd),
+    "freeze": lambda fd: b.call(b.MAP_FREEZE, struct.pack("<I", fd)),
+    "map into memory": lambda fd: map_memory(fd),
+    "in an array of maps": lambda fd: min(outer_map(b.ARRAY_OF_MAPS, inner=fd), 0),
+}
+for name, function in LPM_DO.items():
+    case("LPM trie: %s" % name)(lambda function=function: with_lpm(function))
+
 OUTER = {"array of maps": b.ARRAY_OF_MAPS, "hash of maps": b.HASH_OF_MAPS}
 OUTER_CREATE = {
     "": {}, "key of 8": {"key": 8}, "key of 0": {"key": 0}, "value of 8": {"value": 8}, "value of 0": {"value": 0},

@@ -39,6 +39,10 @@ def test_bloom_filters(guest: Guest) -> None:
     run(guest, "bloom_cases.py", 4)
 
 
+def test_prefix_tries(guest: Guest) -> None:
+    run(guest, "lpm_cases.py", 8)
+
+
 def test_timers(guest: Guest) -> None:
     run(guest, "timer_cases.py", 14)
 
