@@ -10,7 +10,6 @@ import mmap
 import os
 import struct
 import subprocess
-import sys
 import time
 
 import attach_cases as c  # first: it finds the assembler

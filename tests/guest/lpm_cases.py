@@ -13,7 +13,29 @@ sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")
 
 import bpfsys as b  # noqa: E402
 import map_cases  # noqa: E402
-from asm import R0, R1, R2, R3, R4, R6, R7, R8, R10, add_imm, alu64, alu64_imm, call, exit_, jmp_imm, ldx, ld_map, mov, mov_imm, st, stx  # noqa: E402, I001
+from asm import (  # noqa: E402
+    R0,
+    R1,
+    R2,
+    R3,
+    R4,
+    R6,
+    R7,
+    R8,
+    R10,
+    add_imm,
+    alu64,
+    alu64_imm,
+    call,
+    exit_,
+    jmp_imm,
+    ld_map,
+    ldx,
+    mov,
+    mov_imm,
+    st,
+    stx,
+)
 from map_cases import EEXIST, EINVAL, ENOENT, ENOSPC, ENOTSUPP, Map, children, same, v64  # noqa: E402
 from map_prog_cases import Prog  # noqa: E402
 from programs import btf as types  # noqa: E402
@@ -78,12 +100,12 @@ class Model:
         fits = [known for known in self.there if prefix.startswith(known)]
         return self.there[max(fits, key=len)][1] if fits else ENOENT
 
-    def keys(self):
+    def order(self):
         """Longer ones before those that they begin with."""
         return [self.there[prefix][0] for prefix in sorted(self.there, key=lambda p: p + "2")]
 
     def after(self, text):
-        keys, prefix = self.keys(), bits(text)
+        keys, prefix = self.order(), bits(text)
         if prefix not in self.there or struct.unpack("<I", text[:4])[0] > 8 * self.size:
             return keys[0] if keys else ENOENT
         at = keys.index(self.there[prefix][0]) + 1
@@ -115,11 +137,11 @@ def says_what_a_model_says():
                 same(m.get(text), model.get(text), f"get {step}")
                 same(m.after(text), model.after(text), f"next {step}")
                 if not step % 50:
-                    same(m.keys(), model.keys(), f"keys {step}")
-            for text in model.keys():
+                    same(m.keys(), model.order(), f"keys {step}")
+            for text in model.order():
                 same(m.after(text), model.after(text), "next")
                 same(m.get(text), model.get(text), "get")
-            for text in model.keys():
+            for text in model.order():
                 same(m.drop(text), 0)
             same(m.keys(), [])
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Kernel objects in map values (kptr_cases.py), natively and on the module: who owns one gives it back, once, whatever becomes of the
-value; and what is only borrowed is read without harm when it is gone. What is asserted here is what Linux 6.1 does."""
+"""Kernel objects in map values (kptr_cases.py), natively and on the module: who owns one gives it back, once, whatever becomes
+of the value; and what is only borrowed is read without harm when it is gone. What is asserted here is what Linux 6.1 does."""
 
 from __future__ import annotations
 

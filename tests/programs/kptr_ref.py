@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Programs that exchange objects which map values own (bpf_kptr_xchg), with the type that Linux tests such calls by and its kernel
-functions. What they are called by in the kernel's BTF differs, so the cases are made for it: of a machine, or of a small one."""
+"""Programs that exchange objects which map values own (bpf_kptr_xchg), with the type that Linux tests such calls by and its
+kernel functions. What they are called by in the kernel's BTF differs, so the cases are made for it: of a machine, or of a
+small one."""
 
 from __future__ import annotations
 
@@ -65,13 +66,15 @@ def cases(kfunc: Callable[[str], a.Insn]) -> list[Case]:
     release = [a.jmp_imm("eq", R0, 0, 2), a.mov(R1, R0), kfunc("call_test_release")]
 
     case("put and taken", "", "", *held, *give(), *release, *take, *release, *OUT)
-    case("what was there is read", "", "", value(), *take, a.jmp_imm("ne", R0, 0, 1), a.exit_(), a.mov(R6, R0), a.ldx(4, R8, R0, 4),
-         a.mov(R1, R6), kfunc("call_test_release"), a.mov(R0, R8), a.exit_())  # fmt: skip
-    case("read where it lies", "", "", value(), a.ldx(8, R1, R7, OWNED), a.jmp_imm("ne", R1, 0, 2), *OUT, a.ldx(4, R0, R1, 0), a.exit_())
+    case("what was there is read", "", "", value(), *take, a.jmp_imm("ne", R0, 0, 1), a.exit_(), a.mov(R6, R0),
+         a.ldx(4, R8, R0, 4), a.mov(R1, R6), kfunc("call_test_release"), a.mov(R0, R8), a.exit_())  # fmt: skip
+    case("read where it lies", "", "", value(), a.ldx(8, R1, R7, OWNED), a.jmp_imm("ne", R1, 0, 2), *OUT, a.ldx(4, R0, R1, 0),
+         a.exit_())  # fmt: skip
     case("the old one is kept", "EINVAL", "Unreleased reference id=4 alloc_insn=12", *held, *give(), *OUT)
     case("the old one is kept unchecked", "EINVAL", "Unreleased reference id=", value(), *take, *OUT)
     case("used after it was put", "EACCES", "R6 invalid mem access 'scalar'", *held, *give(), *release, a.ldx(4, R0, R6, 0), *OUT)
-    case("released after it was put", "EINVAL", "arg#0", *held, *give(), *release, a.mov(R1, R6), kfunc("call_test_release"), *OUT)
+    case("released after it was put", "EINVAL", "arg#0", *held, *give(), *release, a.mov(R1, R6), kfunc("call_test_release"),
+         *OUT)  # fmt: skip
     case("put unchecked", "EINVAL", "Unreleased reference id=4 alloc_insn=9", value(), *take, a.mov(R6, R0), *give(MEMBER), *OUT)
     case("read unchecked", "EACCES", "R0 invalid mem access 'ptr_or_null_'", value(), *take, a.ldx(4, R0, R0, 0), *OUT)
     case("put into another type's place", "EACCES",
@@ -88,8 +91,8 @@ def cases(kfunc: Callable[[str], a.Insn]) -> list[Case]:
     case("into the stack", "EACCES", "R1 type=fp expected=map_value", *acquired(kfunc, R6), a.mov(R7, R10), *give(-8), *OUT)
     case("a borrowed one", "EACCES", "R2 type=untrusted_ptr_ expected=ptr_", value(), a.ldx(8, R6, R7, BORROWED),
          a.jmp_imm("ne", R6, 0, 2), *OUT, *give(), *OUT)  # fmt: skip
-    case("one that is not owned", "EINVAL", "R2 must be referenced when passed to release function", *held, a.ldx(8, R8, R6, 16), a.mov(R1, R6),
-         kfunc("call_test_release"), a.mov(R6, R8), *give(), *OUT)  # fmt: skip
+    case("one that is not owned", "EINVAL", "R2 must be referenced when passed to release function", *held,
+         a.ldx(8, R8, R6, 16), a.mov(R1, R6), kfunc("call_test_release"), a.mov(R6, R8), *give(), *OUT)  # fmt: skip
     case("stored", "EACCES", "store to referenced kptr disallowed", *held, a.stx(8, R7, OWNED, R6), *OUT)
     case("NULL stored", "EACCES", "store to referenced kptr disallowed", value(), a.st(8, R7, OWNED, 0), *OUT)
     case("borrowed from what is held", "", "", *held, a.stx(8, R7, BORROWED, R6), a.mov(R1, R6), kfunc("call_test_release"), *OUT)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's own test of prefix tries, out of Debian's package linux-source-6.1 and built unmodified: it holds a map against a list that
-it searches itself, and has several threads at one map."""
+"""The kernel's own test of prefix tries, out of Debian's package linux-source-6.1 and built unmodified: it holds a map against
+a list that it searches itself, and has several threads at one map."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def build() -> Path:
         folder, program = suite.unpack(), suite.OUT / "test_lpm_map"
         if suite.newer(program, folder / "test_lpm_map.c"):
             include = [f"-I{folder}", f"-I{suite.TREE}/tools/include", f"-I{suite.TREE}/tools/include/uapi"]
-            subprocess.run(["gcc", "-O2", "-w", *include, "-o", program, folder / "test_lpm_map.c", "-lbpf", "-lpthread"], check=True)
+            command = ["gcc", "-O2", "-w", *include, "-o", program, folder / "test_lpm_map.c", "-lbpf", "-lpthread"]
+            subprocess.run(command, check=True)
     return program
 
 
