@@ -102,6 +102,14 @@ static int check_storage_key(const struct bc_btf *btf, u32 size, const struct bt
 	return !m[0].offset && is_number(btf, m[0].type, 64) && m[1].offset == 64 && is_number(btf, m[1].type, 32) ? 0 : -EINVAL;
 }
 
+/* An integer of 4 bytes. */
+static bool is_word(const struct btf_type *t)
+{
+	u32 data = *(const u32 *)(t + 1);
+
+	return BTF_INFO_KIND(t->info) == BTF_KIND_INT && BTF_INT_BITS(data) == 32 && !BTF_INT_OFFSET(data);
+}
+
 /* Some types take no BTF at all, or only that of a 4-byte integer key. */
 static int check_key_btf(const struct bc_map *map, const struct bc_btf *btf, const struct btf_type *key, const struct btf_type *value)
 {
@@ -114,13 +122,11 @@ static int check_key_btf(const struct bc_map *map, const struct bc_btf *btf, con
 				return -EINVAL;
 			return BTF_INFO_KIND(value->info) == BTF_KIND_DATASEC ? 0 : -EINVAL;
 		}
-		if (BTF_INFO_KIND(key->info) != BTF_KIND_INT)
-			return -EINVAL;
-		{
-			u32 data = *(const u32 *)(key + 1);
-
-			return BTF_INT_BITS(data) == 32 && !BTF_INT_OFFSET(data) ? 0 : -EINVAL;
-		}
+		return is_word(key) ? 0 : -EINVAL;
+	case BPF_MAP_TYPE_TASK_STORAGE:
+	case BPF_MAP_TYPE_SK_STORAGE:
+	case BPF_MAP_TYPE_INODE_STORAGE:
+		return key && is_word(key) ? 0 : -EINVAL;
 	case BPF_MAP_TYPE_HASH:
 	case BPF_MAP_TYPE_PERCPU_HASH:
 	case BPF_MAP_TYPE_LRU_HASH:
@@ -160,6 +166,21 @@ static bool keyless_btf(u32 type)
 	}
 }
 
+static bool may_hold_lock(u32 type)
+{
+	switch (type) {
+	case BPF_MAP_TYPE_HASH:
+	case BPF_MAP_TYPE_ARRAY:
+	case BPF_MAP_TYPE_CGROUP_STORAGE:
+	case BPF_MAP_TYPE_TASK_STORAGE:
+	case BPF_MAP_TYPE_SK_STORAGE:
+	case BPF_MAP_TYPE_INODE_STORAGE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int check_btf(struct bc_map *map, const struct bc_btf *btf, u32 key_id, u32 value_id)
 {
 	const struct btf_type *key = NULL, *value;
@@ -185,7 +206,7 @@ static int check_btf(struct bc_map *map, const struct bc_btf *btf, u32 key_id, u
 	if (bc_map_has_lock(map)) {
 		if (desc->flags & BPF_F_RDONLY_PROG)
 			return -EACCES;
-		if (desc->type != BPF_MAP_TYPE_HASH && desc->type != BPF_MAP_TYPE_ARRAY && desc->type != BPF_MAP_TYPE_CGROUP_STORAGE)
+		if (!may_hold_lock(desc->type))
 			return -ENOTSUPP;
 	}
 	desc->timer_off = bc_btf_find_timer(btf, value_id);

@@ -9,13 +9,11 @@
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 
-/* The process behind a pidfd, with a reference; ERR_PTR(-EBADF): none, as every fd on a kernel without them. */
-static inline struct pid *compat_pidfd_pid(u32 fd)
-{
-	unsigned int flags;
-
-	return bc_sym.pidfd_get_pid ? bc_sym.pidfd_get_pid(fd, &flags) : ERR_PTR(-EBADF);
-}
+/*
+ * The process behind a pidfd, with a reference, or ERR_PTR(-EBADF). Where the kernel has none, the fd of a directory /proc/PID stands for
+ * the process, as it did for Linux's own first pidfds.
+ */
+struct pid *compat_pidfd_pid(u32 fd);
 
 /* 0, or -EINTR where the wait can be killed. */
 static inline int compat_mm_read_lock(struct mm_struct *mm)

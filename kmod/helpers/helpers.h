@@ -115,6 +115,10 @@ BC_HELPER(get_stackid);
 BC_HELPER(get_stack);
 BC_HELPER(get_task_stack);
 
+BC_HELPER(task_storage_get);
+BC_HELPER(task_storage_delete);
+BC_HELPER(sk_storage_get);
+BC_HELPER(sk_storage_delete);
 BC_HELPER(get_local_storage);
 BC_HELPER(skb_load_bytes);
 BC_HELPER(skb_load_bytes_relative);

@@ -49,3 +49,7 @@ def test_timers(guest: Guest) -> None:
 
 def test_storage(guest: Guest) -> None:
     run(guest, "storage_cases.py", 4)
+
+
+def test_storage_of_objects(guest: Guest) -> None:
+    run(guest, "local_storage_cases.py", 16)

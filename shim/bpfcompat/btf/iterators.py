@@ -102,6 +102,7 @@ TARGETS = (
     ("task_vma", (("task", "task_struct *"), ("vma", "vm_area_struct *"))),
     ("bpf_map", (("map", "bpf_map *"),)),
     ("bpf_map_elem", (("map", "bpf_map *"), ("key", "void *"), ("value", "void *"))),
+    ("bpf_sk_storage_map", (("map", "bpf_map *"), ("sk", "sock *"), ("value", "void *"))),
     ("bpf_prog", (("prog", "bpf_prog *"),)),
     ("bpf_link", (("link", "bpf_link *"),)),
     ("ksym", (("ksym", "kallsym_iter *"),)),

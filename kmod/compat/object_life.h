@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Seeing the kernel's objects go. Linux keeps a program's storage for an object in the object itself and frees it with it; kernels
+ * without that are watched at a function each that every object passes when it is freed, and at one that it passes when it is made, so that
+ * no memory that becomes an object is ever taken for the one that was there before.
+ *
+ * The function tracer calls us there, as it misses no hit: kprobes miss those that come while another's handler runs.
+ */
+#ifndef BPFCOMPAT_COMPAT_OBJECT_LIFE_H
+#define BPFCOMPAT_COMPAT_OBJECT_LIFE_H
+
+#include "compat.h"
+
+enum compat_object { COMPAT_TASK, COMPAT_SOCK, COMPAT_INODE, COMPAT_OBJECT_KINDS };
+
+/* Both may be called in any context but NMI, on top of a program too. */
+struct compat_life_ops {
+	/* The object at @object goes, or comes: nothing that is known of that address is about it any more. */
+	void (*changed)(enum compat_object kind, const void *object);
+	/* A socket was made as a copy of another. */
+	void (*copied)(const struct sock *from, const struct sock *to);
+};
+
+/*
+ * Calls @ops (one set for all kinds) till compat_life_unwatch(); process context. 0, or an errno after the log has been told why
+ * these objects can't be watched here. Watching is counted.
+ */
+int compat_life_watch(enum compat_object kind, const struct compat_life_ops *ops);
+void compat_life_unwatch(enum compat_object kind);
+/* Are copies of sockets seen? While sockets are watched. */
+bool compat_life_sees_copies(void);
+
+/*
+ * Rises when objects may have come and gone unseen: what was noted before counts no more. While tracing is off nothing may be noted, and
+ * nothing that was noted is to be shown.
+ */
+extern atomic_t compat_life_epoch;
+bool compat_life_blind(void);
+
+/*
+ * Is the object in use, so that it will still pass the function that is watched? Under whatever lock changed() takes. @object may
+ * lead nowhere.
+ */
+bool compat_object_lives(enum compat_object kind, const void *object);
+
+/* object_life_test.c: makes an object of that kind and has it freed, with compat_life_expect() in between. */
+int compat_life_test(enum compat_object kind);
+/* Notes whether @object is seen to go from here on; compat_life_met() waits for it. */
+void compat_life_expect(enum compat_object kind, const void *object);
+bool compat_life_met(enum compat_object kind);
+
+#endif
