@@ -252,6 +252,7 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F1(skc_to_tcp_request_sock, BTF_SOCK, TO(CAST_TYPES), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp_request_sock"),
 	F1(skc_to_udp6_sock, BTF_SOCK, TO(CAST_TYPES), RET(BTF_ID_OR_NULL), .ret_btf_name = "udp6_sock"),
 	F1(skc_to_unix_sock, BTF_SOCK, TO(CAST_TYPES), RET(BTF_ID_OR_NULL), .ret_btf_name = "unix_sock"),
+	F1(sock_from_file, BTF, TO(BC_PC_BTF_TRACING), RET(BTF_ID_OR_NULL), .arg_btf_name = { "file" }, .ret_btf_name = "socket"),
 	F1(skc_to_mptcp_sock, SOCK, TO(SOCK_BASE), RET(BTF_ID_OR_NULL), .ret_btf_name = "mptcp_sock"),
 };
 

@@ -211,6 +211,7 @@ static int packet_in(struct bc_packet *p, const union bpf_attr *attr)
 		return -ENOMEM;
 	p->end = p->head + BC_PACKET_BYTES;
 	p->link = p->head + BC_PACKET_HEADROOM;
+	p->encapsulated = false;
 	if (!copy_from_user(p->link, bc_user_ptr(attr->test.data_in), size))
 		return 0;
 	kfree(p->head);
@@ -235,7 +236,7 @@ static bool skb_ok(const struct __sk_buff *skb, u32 len)
 static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_attr __user *uattr)
 {
 	/* Traffic control sees the link layer's header; sockets and cgroups do not. */
-	u32 skip = prog->type == BPF_PROG_TYPE_SCHED_CLS ? 0 : BC_ETH_BYTES;
+	u32 skip = prog->type == BPF_PROG_TYPE_SCHED_CLS || prog->type == BPF_PROG_TYPE_SCHED_ACT ? 0 : BC_ETH_BYTES;
 	u32 retval, duration, size = attr->test.data_size_in;
 	struct bc_skb_ctx *ctx;
 	struct bc_packet p;
@@ -349,6 +350,7 @@ BC_COMMAND(prog_test_run)
 	switch (prog->type) {
 	case BPF_PROG_TYPE_SOCKET_FILTER:
 	case BPF_PROG_TYPE_SCHED_CLS:
+	case BPF_PROG_TYPE_SCHED_ACT:
 	case BPF_PROG_TYPE_CGROUP_SKB:
 		err = test_skb(prog, attr, uattr);
 		break;

@@ -136,7 +136,7 @@ BC_HELPER(set_hash)
 
 /* ---- VLAN tags: the outer one beside the packet, as hardware gives it, others in it ---- */
 
-static void set_data(struct bc_skb_ctx *skb, u8 *data)
+void bc_skb_set_data(struct bc_skb_ctx *skb, u8 *data)
 {
 	struct bc_packet *p = skb->host;
 
@@ -172,7 +172,7 @@ BC_HELPER(skb_vlan_push)
 		tag[0] = skb->user.vlan_proto;
 		tag[1] = htons(skb->user.vlan_tci);
 		memmove(data - VLAN_BYTES, data, VLAN_ETH_TYPE);
-		set_data(skb, data - VLAN_BYTES);
+		bc_skb_set_data(skb, data - VLAN_BYTES);
 		memcpy(at(skb->pkt.data) + VLAN_ETH_TYPE, tag, sizeof(tag));
 		skb->user.protocol = tag[0];
 	}
@@ -192,7 +192,7 @@ static int take_tag(struct bc_skb_ctx *skb, u32 *tci)
 	*tci = ntohs(word);
 	memcpy(&word, data + BC_ETH_BYTES + 2, sizeof(word));
 	memmove(data + VLAN_BYTES, data, VLAN_ETH_TYPE);
-	set_data(skb, data + VLAN_BYTES);
+	bc_skb_set_data(skb, data + VLAN_BYTES);
 	skb->user.protocol = word;
 	return 0;
 }

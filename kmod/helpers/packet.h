@@ -17,7 +17,11 @@
 struct bc_packet {
 	u8 *head, *end;		/* all of the memory */
 	u8 *link;		/* where the link layer's header begins: for programs on sockets and cgroups, before the data */
+	bool encapsulated;	/* a header was put around it (packet_room.c) */
 	struct bc_run_storage storage;
 };
+
+/* packet.c: the packet begins at @data now, and the link layer's header as far from there as it did. */
+void bc_skb_set_data(struct bc_skb_ctx *skb, u8 *data);
 
 #endif

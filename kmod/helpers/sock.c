@@ -7,6 +7,7 @@
 #include "../compat/nofault.h"
 #include <linux/highuid.h>
 #include <linux/in.h>
+#include <linux/magic.h>
 #include <net/sock.h>
 
 BC_HELPER(sk_lookup_tcp)
@@ -119,6 +120,22 @@ BC_HELPER(skc_to_udp6_sock)
 BC_HELPER(skc_to_unix_sock)
 {
 	return whole(r1, -1, AF_UNIX, -1);
+}
+
+/* Another file of a socket's inode (O_PATH) has not the socket behind it. The pointer may lead nowhere. */
+BC_HELPER(sock_from_file)
+{
+	const struct file *file = (const struct file *)r1;
+	const struct super_block *sb;
+	struct inode *inode;
+	unsigned long magic;
+	void *private;
+
+	if (!r1 || compat_read_kernel(&inode, &file->f_inode, sizeof(inode)) || !inode ||
+	    compat_read_kernel(&private, &file->private_data, sizeof(private)) || private != SOCKET_I(inode) ||
+	    compat_read_kernel(&sb, &inode->i_sb, sizeof(sb)) || compat_read_kernel(&magic, &sb->s_magic, sizeof(magic)))
+		return 0;
+	return magic == SOCKFS_MAGIC ? (unsigned long)private : 0;
 }
 
 int bc_sock_helpers_init(void)

@@ -48,7 +48,7 @@ SK, INODE, TASK = 24, 28, 29
 F_CLONE = 1 << 9
 GET = {TASK: 156, SK: 107}
 DELETE = {TASK: 157, SK: 108}
-TASK_BTF, PID_TGID = 158, 14
+TASK_BTF, PID_TGID, SOCK_FROM_FILE = 158, 14, 162
 EOPNOTSUPP, ENOTSOCK = -errno.EOPNOTSUPP, -errno.ENOTSOCK
 NAMES = b"\0int\0u64\0bpf_spin_lock\0v\0val\0cnt\0"
 OURS = "bpfcompat" in os.environ.get("LD_PRELOAD", "")
@@ -540,6 +540,21 @@ def iterators_show_sockets():
         prog = it.iterator("bpf_sk_storage_map", *it.unless_over(24))
         same(it.link_create(prog, it.choose_map(m.fd)), EINVAL, "a map of tasks")
         same(it.link_create(prog, it.choose_map(0)), EBADF)
+
+
+@case
+def sockets_of_files():
+    """As the kernel's own example does it: an iterator over a task's files leaves each socket its fd."""
+    with storage(SK) as m, socket.socket() as one, socket.socket(socket.AF_UNIX) as two:
+        body = [
+            *[*it.unless_over(24), call(SOCK_FROM_FILE), jmp_imm("eq", R0, 0, "out")],
+            *[ldx(8, R2, R0, BTF.offset("socket", "sk")), ld_map(R1, m.fd), mov_imm(R3, 0), mov_imm(R4, 1), call(GET[SK])],
+            *[jmp_imm("eq", R0, 0, "out"), ldx(4, R1, R6, 16), stx(8, R0, 0, R1)],
+        ]
+        it.all_of(it.iterator("task_file", *body), it.choose_task(pid=os.getpid()))
+        same([m.get(k32(sock.fileno())) for sock in (one, two)], [v64(one.fileno()), v64(two.fileno())])
+        mine = [fd for fd in map(int, os.listdir("/proc/self/fd")) if isinstance(m.get(k32(fd)), bytes)]
+        same(mine, [fd for fd in mine if os.readlink("/proc/self/fd/%d" % fd).startswith("socket:")])
 
 
 # ---- what is refused ----

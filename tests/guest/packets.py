@@ -21,6 +21,7 @@ LEN, PROTOCOL, VLAN_PRESENT, VLAN_TCI, VLAN_PROTO = 0, 16, 20, 24, 28  # in stru
 DATA, DATA_END, DATA_META = 0, 4, 8  # in struct xdp_md
 STORE, CSUM_DIFF, PULL, HASH_INVALID, LOAD, CSUM_UPDATE, HASH, PUSH, POP = 9, 28, 39, 41, 26, 40, 34, 18, 19
 ADJUST_HEAD, ADJUST_META, ADJUST_TAIL, BUFF_LEN, XDP_LOAD, XDP_STORE = 44, 54, 65, 188, 189, 190
+ADJUST_ROOM, SCHED_ACT = 50, 4
 LOAD_RELATIVE, SK_LOOKUP_TCP, SK_LOOKUP_UDP, SKC_LOOKUP = 68, 84, 85, 99
 PACKET = bytes(range(12)) + b"\x08\x00" + bytes(range(0x40, 0x40 + 50))
 
@@ -65,6 +66,20 @@ def push(tci: int, proto: int = 0x0081) -> tuple[object, ...]:
 
 
 POPPED = (a.mov(R1, R6), a.call(POP))
+NET, MAC = 0, 1  # where room is made
+IP4, IP6, GRE, UDP, NO_CSUM, ETH = 2, 4, 8, 16, 32, 64
+
+
+def room(by: int, mode: int = MAC, flags: int = 0, link: int = 0) -> tuple[object, ...]:
+    return (
+        a.mov(R1, R6), a.mov_imm(R2, by), a.mov_imm(R3, mode), *a.ld_imm64(R4, link << 56 | flags), a.call(ADJUST_ROOM),
+    )  # fmt: skip
+
+
+def rooms(*calls: tuple[object, ...], then: tuple[object, ...] = ()) -> tuple[object, ...]:
+    return (a.mov(R6, R1), *[item for call in calls for item in call], *then, *DONE)
+
+
 TUPLE = (a.st(8, R10, -16, 0), a.st(8, R10, -8, 0), a.mov(R2, R10), a.add_imm(R2, -16), a.mov_imm(R3, 12), a.mov_imm(R4, -1),
          a.mov_imm(R5, 0))  # fmt: skip
 IF_FOUND = (
@@ -104,6 +119,32 @@ CASES: dict[str, tuple[int, tuple[object, ...]]] = {
     "second tag taken": (SCHED_CLS, (a.mov(R6, R1), *push(0x123), *push(0x456), *POPPED, field(VLAN_TCI), *DONE)),
     "both tags taken": (SCHED_CLS, (a.mov(R6, R1), *push(0x123), *push(0x456), *POPPED, *POPPED, field(VLAN_PRESENT), *DONE)),
     "no tag taken": (SCHED_CLS, (a.mov(R6, R1), *POPPED, *DONE)),
+    "load in an action": (SCHED_ACT, load(0)),
+    "room before the header": (SCHED_CLS, rooms(room(20))),
+    "room behind the header": (SCHED_CLS, rooms(room(8, NET))),
+    "room makes it longer": (SCHED_CLS, rooms(room(20), then=(field(LEN),))),
+    "much room": (SCHED_CLS, rooms(room(440), then=(field(LEN),))),
+    "too much room": (SCHED_CLS, rooms(room(0x1000))),
+    "less before the header": (SCHED_CLS, rooms(room(-20))),
+    "less behind the header": (SCHED_CLS, rooms(room(-8, NET))),
+    "less than a header left": (SCHED_CLS, rooms(room(-31))),
+    "a header is left": (SCHED_CLS, rooms(room(-30, NET))),
+    "all of it": (SCHED_CLS, rooms(room(-50))),
+    "there and back": (SCHED_CLS, rooms(room(60), room(-60))),
+    "room elsewhere": (SCHED_CLS, rooms(room(8, 2))),
+    "room with unknown flags": (SCHED_CLS, rooms(room(8, MAC, 128))),
+    "no room with unknown flags": (SCHED_CLS, rooms(room(-8, MAC, IP4))),
+    "less with the sum kept": (SCHED_CLS, rooms(room(-8, MAC, NO_CSUM | 1))),
+    "in another header": (SCHED_CLS, rooms(room(20, MAC, IP4 | GRE), then=(field(LEN),))),
+    "in a longer header": (SCHED_CLS, rooms(room(40, MAC, IP6), then=(field(PROTOCOL),))),
+    "in both headers": (SCHED_CLS, rooms(room(40, MAC, IP4 | IP6))),
+    "in both tunnels": (SCHED_CLS, rooms(room(40, MAC, IP4 | GRE | UDP))),
+    "in two headers": (SCHED_CLS, rooms(room(20, MAC, IP4), room(20, MAC, IP4))),
+    "in a link layer": (SCHED_CLS, rooms(room(50, MAC, IP4 | UDP | ETH, 14))),
+    "in a short link layer": (SCHED_CLS, rooms(room(50, MAC, IP4 | UDP | ETH, 13))),
+    "in a link layer longer than the room": (SCHED_CLS, rooms(room(20, MAC, IP4, 21))),
+    "behind a longer header": (SCHED_CLS, rooms(room(40, MAC, IP6), room(8, NET))),
+    "behind two tags": (SCHED_CLS, (a.mov(R6, R1), *push(0x123), *push(0x456), *room(8), *DONE)),
     "head forward": (XDP, adjust(ADJUST_HEAD, 8)),
     "head back": (XDP, adjust(ADJUST_HEAD, -32)),
     "head past the room": (XDP, adjust(ADJUST_HEAD, -217)),
