@@ -189,10 +189,12 @@ static void on_one_way(struct gen *g)
 	emit(g, BPF_ALU64 | BPF_NEG, 0, 0, 0, 0);
 	emit(g, BPF_ALU64 | BPF_NEG, 0, 0, 0, 0);
 	place(g, more);
-	if (first)
+	if (first) {
 		use_dynptr(g, DYNPTR_SLOT, 0);
-	else
-		emit(g, LD_MEM(8), 0, BPF_REG_10, DYNPTR_SLOT + 8 * (s16)rnd(g, 2), 0);
+		g->f.has_dynptr = true;
+		return;
+	}
+	emit(g, LD_MEM(8), 0, BPF_REG_10, DYNPTR_SLOT + 8 * (s16)rnd(g, 2), 0);
 	/* plain bytes from here on */
 	emit(g, ST_MEM(8), BPF_REG_10, 0, DYNPTR_SLOT, 0);
 	emit(g, ST_MEM(8), BPF_REG_10, 0, DYNPTR_SLOT + 8, 0);
