@@ -152,6 +152,10 @@ static bool frame_covers(struct bpf_verifier_env *env, const struct bpf_func_sta
 	for (i = 0; i < old->slot_cnt; i++)
 		if ((exact || (old->live.slot_read >> i & 1)) && !slot_covers(env, old, cur, i, exact))
 			return false;
+	/* below what the stack was then, a dynptr may have been made since, where by now there is one */
+	for (; i < cur->slot_cnt; i++)
+		if (is_dynptr(cur, i))
+			return false;
 	return refs_same(old, cur);
 }
 

@@ -122,6 +122,6 @@ BUGS = [
         "st = bc_async_push(env, sub->start, env->insn_idx, callee);\n\treturn st ? 0 : -EFAULT;", "return 0;"),
     Bug("timer's callback returns any number", "timer.c", "if (!bc_tnum_in(range, r0->v.t)) {", "if (0) {"),
     Bug("kernel function's object kept unnoticed", "kfunc.c", "if (acquires) {\n\t\tid", "if (0) {\n\t\tid"),
-    Bug("kernel function's memory not tested for NULL", "kfunc.c", "if (c->fn->flags & BC_KF_RET_NULL) {", "if (0) {"),
+    Bug("kernel function's memory not tested for NULL", "kfunc.c", "if (c->fn->flags & BC_KF_RET_NULL) {", "if ((c->fn->flags & BC_KF_RET_NULL) && acquires) {"),
     Bug("size of a kernel function's memory not looked at", "kfunc_args.c", "reg->type = type;\n\tif (err) {", "reg->type = type;\n\tif (0) {"),
 ]

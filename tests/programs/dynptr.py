@@ -216,6 +216,16 @@ case("stored to on one of two ways", "EINVAL", "Expected an initialized dynptr a
 case("a number on one way, a dynptr on the other", "EACCES", "invalid read from stack", a.st(8, R10, -16, 0), a.st(8, R10, -8, 0),
      a.call(PRANDOM), a.jmp_imm("eq", R0, 0, "on"), *local(), "on", a.ldx(8, R0, R10, -16), *OUT)  # fmt: skip
 
+# the states meet where the first way has had no stack at all
+CASES.append(
+    Case(
+        "dynptr/made on one of two ways, and then on both", "dynptr",
+        a.asm(a.call(PRANDOM), a.jmp_imm("ne", R0, 0, "make"), "on", *record(), *give(), *OUT, "make", *local(), a.ja("on")),
+        error="EINVAL", message="Dynptr has to be an uninitialized dynptr", flags=1 << 3,
+        native_differs="Linux 6.1 compares no more of the stack than the first way has had",
+    )
+)  # fmt: skip
+
 # -- user ring buffers: a callback is lent a dynptr of the kernel's ---------------------------------------------------
 
 

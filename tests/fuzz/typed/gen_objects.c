@@ -379,12 +379,12 @@ static void object_memory(struct gen *g)
 	u32 size = 4 + 4 * rnd(g, 2), width = 1 << rnd(g, 3);
 	int none = new_label(g);
 
-	if (chance(g, 8))
+	if (chance(g, 12))	/* of more than 8 bytes there is none */
 		size = rnd(g, 20);
 	MOVI(2, size);
 	MOV(1, 9);
 	call_kfunc(g, rdonly ? GEN_KF_RDONLY : GEN_KF_RDWR);
-	if (chance(g, 97))
+	if (chance(g, size > 8 ? 60 : 97))
 		JI(BPF_JEQ, 0, 0, none);
 	if (rdonly && chance(g, 95))
 		emit(g, LD_MEM(width), 1, 0, size - width, 0);
