@@ -244,6 +244,8 @@ static int set_btf(struct bc_map *map, const union bpf_attr *attr)
 	if (!err && attr->btf_value_type_id)
 		err = check_btf(map, btf, attr->btf_key_type_id, attr->btf_value_type_id);
 	if (err) {
+		/* Whoever frees the map looks for what its values hold, and in maps that may hold none there is no place for it. */
+		map->desc.kptr_cnt = 0;
 		bc_btf_put(btf);
 		return err;
 	}

@@ -74,8 +74,8 @@ static struct bc_map *lpm_alloc(const union bpf_attr *attr)
 	lpm->data_size = attr->key_size - sizeof(u32);
 	lpm->max_len = lpm->data_size * 8;
 	size = sizeof(struct lpm_node) + round_up(lpm->data_size, 8);
-	most = attr->max_entries + attr->max_entries / 4;
-	most = max(max(most, attr->max_entries), most + LPM_SPARE);
+	/* Nodes that were deleted stay where two ways part: nearly as many as there are others. Saturates. */
+	most = min_t(u64, 2 * (u64)attr->max_entries + LPM_SPARE, UINT_MAX);
 	first = min_t(u32, attr->max_entries, LPM_SPARE) + 32 * num_possible_cpus();
 	bc_pool_prepare(&lpm->nodes, &lpm->map.obj, size + round_up(attr->value_size, 8), most);
 	bc_pool_prepare(&lpm->forks, &lpm->map.obj, size, most);
