@@ -105,9 +105,12 @@ static int check_storage_key(const struct bc_btf *btf, u32 size, const struct bt
 /* An integer of 4 bytes. */
 static bool is_word(const struct btf_type *t)
 {
-	u32 data = *(const u32 *)(t + 1);
+	u32 data;
 
-	return BTF_INFO_KIND(t->info) == BTF_KIND_INT && BTF_INT_BITS(data) == 32 && !BTF_INT_OFFSET(data);
+	if (BTF_INFO_KIND(t->info) != BTF_KIND_INT)
+		return false;
+	data = *(const u32 *)(t + 1);
+	return BTF_INT_BITS(data) == 32 && !BTF_INT_OFFSET(data);
 }
 
 /* Some types take no BTF at all, or only that of a 4-byte integer key. */

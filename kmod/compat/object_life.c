@@ -161,7 +161,12 @@ static int switch_watch(void)
 		switch_probe.addr = NULL;
 		return 0;
 	}
-	return err || bc_sym.ftrace_enabled ? err : -EOPNOTSUPP;
+	if (!err && !bc_sym.ftrace_enabled) {
+		unregister_kprobe(&switch_probe);
+		switch_probe.addr = NULL;
+		err = -EOPNOTSUPP;
+	}
+	return err;
 }
 
 static void switch_unwatch(void)

@@ -29,7 +29,10 @@ static u32 header_bytes(u32 proto)
 	return proto == htons(ETH_P_IPV6) ? IPV6_BYTES : 0;
 }
 
-/* Linux finds a packet other memory where there is too little before it; here it moves to the end of its own. */
+/*
+ * Linux finds a packet other memory where there is too little before it; here it moves to the end of its own, but for what a packet
+ * that is shorter than its headers is moved beyond its end.
+ */
 static int make_headroom(struct bc_skb_ctx *skb, u32 len)
 {
 	struct bc_packet *p = skb->host;
@@ -39,13 +42,13 @@ static int make_headroom(struct bc_skb_ctx *skb, u32 len)
 
 	if (first - p->head >= len)
 		return 0;
-	if (p->end - p->head < size + before + len)
+	if (p->end - p->head < size + before + len + IPV6_BYTES)
 		return -ENOMEM;
-	to = p->end - size;
+	to = p->end - IPV6_BYTES - size;
 	memmove(to - before, first, size + before);
 	skb->network += to - data;
 	bc_skb_set_data(skb, to);
-	skb->pkt.data_end = (unsigned long)p->end;
+	skb->pkt.data_end = (unsigned long)(to + size);
 	skb->user.len = size;
 	return 0;
 }

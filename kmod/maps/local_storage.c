@@ -38,6 +38,7 @@ struct storage_kind {
 struct bc_storage_map {
 	struct bc_map map;
 	struct storage_kind *kind;
+	bool dying;			/* nothing is put there any more */
 	struct bc_storage_pool pool;
 };
 
@@ -132,7 +133,7 @@ static long put_in(struct bc_storage_map *smap, struct bc_storage_elem *e, u64 f
 		err = -ENOENT;
 	if (!err) {
 		/* who looks finds the old one or the new one */
-		e->next = old ? old->next : NULL;
+		e->next = old ? old->next : *at;
 		smp_store_release(at, e);
 		if (old)
 			bc_storage_pool_put_later(&smap->pool, old);
@@ -231,18 +232,19 @@ static void object_changed(enum compat_object object, const void *owner)
 /* A socket that was accepted has what its listener has, of maps that want it so. */
 static void socket_copied(const struct sock *from, const struct sock *to)
 {
-	struct bc_storage_elem *e = READ_ONCE(bucket_of(&kinds[COMPAT_SOCK], from)->first), *copy;
+	const struct bucket *b = bucket_of(&kinds[COMPAT_SOCK], from);
+	struct bc_storage_elem *e, *copy;
 	struct bc_map *map;
 	unsigned long flags;
 	bool stopped;
 
-	if (!e)
+	if (!READ_ONCE(b->first))
 		return;
 	local_irq_save(flags);
 	stopped = bc_programs_stop();
-	for (; e; e = READ_ONCE(e->next)) {
+	for (e = smp_load_acquire(&b->first); e; e = READ_ONCE(e->next)) {
 		map = &e->smap->map;
-		if (e->owner != from || e->epoch != epoch_now() || !(map->desc.flags & BPF_F_CLONE))
+		if (e->owner != from || e->epoch != epoch_now() || !(map->desc.flags & BPF_F_CLONE) || READ_ONCE(e->smap->dying))
 			continue;
 		copy = new_elem(e->smap, to, NULL);
 		if (!copy)
@@ -489,6 +491,9 @@ static void storage_free(struct bc_map *map)
 {
 	struct bc_storage_map *smap = storage_of(map);
 
+	/* Copies for new sockets might come into buckets that were seen to. */
+	WRITE_ONCE(smap->dying, true);
+	bc_synchronize_sched();
 	take_out_all(smap);
 	bc_synchronize_sched();
 	bc_storage_pool_free(&smap->pool);
@@ -534,7 +539,7 @@ struct bc_storage_elem *bc_storage_walk(struct bc_map *map, struct bc_storage_po
 		flags = bc_lock_irqsave(&b->lock);
 		for (e = b->first, nth = 0; e; e = e->next) {
 			/* one that is in the table is there */
-			if (e->smap == smap && e->epoch == epoch_now() && nth++ >= pos->shown &&
+			if (e->smap == smap && e->epoch == epoch_now() && !compat_life_blind() && nth++ >= pos->shown &&
 			    atomic_inc_not_zero((atomic_t *)&((struct sock *)e->owner)->sk_refcnt))
 				break;
 		}

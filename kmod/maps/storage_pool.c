@@ -234,9 +234,10 @@ void bc_storage_pool_free(struct bc_storage_pool *pool)
 	struct bc_storage_chunk *chunk;
 
 	irq_work_sync(&pool->irq);
-	/* one grace period may begin the next */
-	while (atomic_read(&pool->state) != IDLE)
+	/* One grace period may begin the next; at last the callback that said so is to be over, too. */
+	while (atomic_read(&pool->state) != IDLE || !llist_empty(&pool->dead))
 		bc_rcu_barrier_sched();
+	bc_rcu_barrier_sched();
 	cancel_work_sync(&pool->grow_work);
 	while ((chunk = pool->chunks)) {
 		pool->chunks = chunk->next;
