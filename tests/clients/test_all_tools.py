@@ -36,4 +36,6 @@ def test_each_starts(guest: Any, package: str, record_property: Any) -> None:
     record_property("figures", f"{len(names) - len(refused)} of {len(names)} of {package} start")
     unexpected = {name: said for name, said in refused.items() if name not in listed or not said.startswith(listed[name])}
     assert not unexpected, json.dumps(unexpected, indent=1)
-    assert not listed.keys() - refused.keys(), f"these start and are listed: {sorted(listed.keys() - refused.keys())}"
+    started = sorted(listed.keys() - refused.keys())
+    # What a kernel lacks is a matter of its configuration, too, which is everybody's own where it comes in no package.
+    assert not started or guest.kernel.modules is None, f"these start and are listed: {started}"

@@ -104,17 +104,17 @@ for _name, _spec in MAPS.items():
         return request(b.MAP_CREATE, b.map_attr(*spec)), close
 
 
-def hash_map():
-    fd = b.check(b.map_create(b.HASH, 8, 8, 4000, b.F_NO_PREALLOC))
+def hash_map(value=8):
+    fd = b.check(b.map_create(b.HASH, 8, value, 4000, b.F_NO_PREALLOC))
     _kept.append(fd)
     return fd
 
 
 @case("map: update of a hash")
 def _():
-    fd = hash_map()
+    fd = hash_map(value=512)  # smaller ones are copied to the stack
     number = [0]
-    keys, value = (ctypes.c_uint64 * 4000)(*range(4000)), ctypes.c_uint64(7)
+    keys, value = (ctypes.c_uint64 * 4000)(*range(4000)), (ctypes.c_uint64 * 64)(7)
     _kept.append((keys, value))
 
     def one():
@@ -140,14 +140,6 @@ def _():
     _kept.append((keys, values, out))
     b.check(b.call(b.MAP_UPDATE_BATCH, b.batch_attr(fd, keys, values, count)))
     return request(b.MAP_LOOKUP_BATCH, b.batch_attr(fd, keys, values, count // 2, out_batch=out).raw), nothing
-
-
-@case("map: a program into an array")
-def _():
-    fd, prog = b.check(b.map_create(b.PROG_ARRAY, 4, 4, 4)), b.check(b.prog_load())
-    key, value = b.buf(struct.pack("<I", 1)), b.buf(struct.pack("<I", prog))
-    _kept.append((key, value))
-    return request(b.MAP_UPDATE_ELEM, b.elem_attr(fd, key, value)), nothing
 
 
 def program_code():

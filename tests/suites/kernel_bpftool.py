@@ -13,7 +13,8 @@ import kernel_verifier as suite
 from vm.paths import locked
 
 OUT = suite.OUT / "bpftool"
-WANTED = ["tools/bpf", "tools/lib", "tools/include", "tools/scripts", "tools/build", "tools/arch", "kernel/bpf", "include/uapi"]
+WANTED = [*(f"tools/{name}" for name in ("bpf", "lib", "include", "scripts", "build", "arch")), "kernel/bpf", "include/uapi"]
+WANTED.append("scripts/bpf_doc.py")  # makes libbpf's header of helpers
 
 
 def build() -> Path:
