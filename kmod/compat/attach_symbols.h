@@ -59,6 +59,8 @@ struct ftrace_event_call;
 	QUIET_FN(int, kretprobe_dispatcher, (struct kretprobe_instance *ri, struct pt_regs *regs), "finding the place of the kernel's own kprobes") \
 	QUIET_FN(int, pre_handler_kretprobe, (void), "finding the place of the kernel's own kprobes") \
 	QUIET_DATA(int, ftrace_enabled, "short ways from functions to kprobes") \
+	QUIET_DATA(int, function_trace_stop, "seeing objects go, where the function tracer pauses") \
+	QUIET_FN(unsigned long, ftrace_location, (unsigned long ip), "seeing objects go, where the function tracer pauses") \
 	QUIET_DATA(char, ftrace_call, "short ways from functions to kprobes") \
 	QUIET_DATA(char, ftrace_regs_call, "short ways from functions to kprobes") \
 	QUIET_DATA(bool, kprobes_all_disarmed, "heeding the switch of all kprobes") \

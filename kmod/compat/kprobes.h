@@ -27,6 +27,17 @@ static inline bool bc_kprobes_are_off(void)
 }
 
 /*
+ * Where a function's kprobe can be that is none of the function tracer's: behind the call to it, if that is what the function begins with;
+ * arguments and stack are as at the entry.
+ */
+static inline kprobe_opcode_t *bc_kprobe_past_tracer(unsigned long function)
+{
+	bool traced = bc_sym.ftrace_location && bc_sym.ftrace_location(function);
+
+	return (kprobe_opcode_t *)(function + (traced ? 5 : 0));
+}
+
+/*
  * enable_kprobe() does nothing where all are off, and says that it did: then the mark is taken off here, so that the probe is among
  * those that are switched on again.
  */

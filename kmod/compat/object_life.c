@@ -4,13 +4,11 @@
  */
 #include "../bpf.h"
 #include "object_life.h"
+#include "kprobes.h"
 #include "nofault.h"
 #include <linux/delay.h>
 #include <linux/ftrace.h>
-#include <linux/kprobes.h>
 #include <net/sock.h>
-
-atomic_t compat_life_epoch = ATOMIC_INIT(1);
 
 bool compat_object_lives(enum compat_object kind, const void *object)
 {
@@ -30,25 +28,27 @@ bool compat_object_lives(enum compat_object kind, const void *object)
 
 #if defined(CONFIG_DYNAMIC_FTRACE_WITH_REGS) && (defined(HAVE_FTRACE_PT_REGS) || defined(HAVE_FTRACE_REGS))
 
-#define PLACES		3
 #define LANDING_BYTES	16	/* the call to the tracer is behind an indirect branch's landing pad */
+
+enum { ENDS, BEGINS, COPIES, PLACES };
 
 /*
  * Each is the last thing done with an object before its memory goes, and the first before others see it; those of security modules are
  * called whether there are any or not. All take the object first, but the one that is told of a copy: that takes both.
  */
 static const struct {
-	const char *what, *ends, *begins, *copies;
+	const char *what, *functions[PLACES];
 } names[COMPAT_OBJECT_KINDS] = {
-	[COMPAT_TASK] = { "tasks", "free_task", "arch_dup_task_struct" },
-	[COMPAT_SOCK] = { "sockets", "security_sk_free", "security_sk_alloc", "security_sk_clone" },
-	[COMPAT_INODE] = { "inodes", "security_inode_free", "security_inode_alloc" },
+	[COMPAT_TASK] = { "tasks", { "free_task", "arch_dup_task_struct" } },
+	[COMPAT_SOCK] = { "sockets", { "security_sk_free", "security_sk_alloc", "security_sk_clone" } },
+	[COMPAT_INODE] = { "inodes", { "security_inode_free", "security_inode_alloc" } },
 };
 
 struct watch {
 	struct ftrace_ops ops;
+	struct kprobe probes[PLACES];		/* in place of it, where the tracer pauses */
 	enum compat_object kind;
-	unsigned long ends, begins, copies;	/* 0: not traced */
+	unsigned long functions[PLACES];	/* 0: not watched */
 	bool tested;				/* objects were seen to go */
 	u32 users;
 	const void *expected;
@@ -58,34 +58,36 @@ struct watch {
 static DEFINE_MUTEX(lock);
 static const struct compat_life_ops *life;
 static u32 watched;
+static atomic_t unknown = ATOMIC_INIT(0);	/* calls that came without registers; misses of probes that were */
 
 /* ---- hits ---- */
 
-static bool at(unsigned long ip, unsigned long function)
+static __always_inline void seen(struct watch *w, int place, const struct pt_regs *regs)
 {
-	return function && ip - function < LANDING_BYTES;
+	const void *object = (const void *)regs->di;
+
+	if (place == COPIES) {
+		life->copied(object, (const struct sock *)regs->si);
+		return;
+	}
+	if (unlikely(object == READ_ONCE(w->expected)) && place == ENDS)
+		WRITE_ONCE(w->met, true);
+	life->changed(w->kind, object);
 }
 
 /* Calls may come for functions that are not ours while the kernel changes from one set of tracers to another. */
 static __always_inline void hit(struct ftrace_ops *op, unsigned long ip, struct pt_regs *regs)
 {
 	struct watch *w = container_of(op, struct watch, ops);
-	const void *object;
+	int place = ENDS;
 
-	if (!at(ip, w->ends) && !at(ip, w->begins) && !at(ip, w->copies))
-		return;
-	if (unlikely(!regs)) {
-		atomic_inc(&compat_life_epoch);
-		return;
-	}
-	object = (const void *)regs->di;
-	if (at(ip, w->copies)) {
-		life->copied(object, (const struct sock *)regs->si);
-		return;
-	}
-	if (unlikely(object == READ_ONCE(w->expected)) && at(ip, w->ends))
-		WRITE_ONCE(w->met, true);
-	life->changed(w->kind, object);
+	while (!w->functions[place] || ip - w->functions[place] >= LANDING_BYTES)
+		if (++place == PLACES)
+			return;
+	if (likely(regs))
+		seen(w, place, regs);
+	else
+		atomic_inc(&unknown);
 }
 
 #ifdef HAVE_FTRACE_REGS
@@ -118,64 +120,32 @@ static void notrace on_call(unsigned long ip, unsigned long parent_ip, struct ft
 #define WATCH(k) [k] = { .ops = { .func = on_call, .flags = FTRACE_OPS_FL_SAVE_REGS | SAFE_IN_ITSELF | PERMANENT }, .kind = k }
 static struct watch watches[COMPAT_OBJECT_KINDS] = { WATCH(COMPAT_TASK), WATCH(COMPAT_SOCK), WATCH(COMPAT_INODE) };
 
-/* ---- the switch of all tracing ---- */
-
-bool compat_life_blind(void)
+/* Kernels that stop all tracing while one of its functions changes have this. */
+static bool tracer_pauses(void)
 {
-	return bc_sym.ftrace_enabled && !READ_ONCE(*bc_sym.ftrace_enabled);
+	return bc_sym.function_trace_stop;
 }
 
-#ifdef HAVE_FTRACE_PERMANENT
-
-static int switch_watch(void)
+static int on_probe(struct kprobe *kp, struct pt_regs *regs)
 {
+	struct watch *w;
+
+	for (w = watches; w < watches + COMPAT_OBJECT_KINDS; w++)
+		if (kp >= w->probes && kp < w->probes + PLACES)
+			seen(w, kp - w->probes, regs);
 	return 0;
 }
 
-static void switch_unwatch(void)
+u32 compat_life_epoch(void)
 {
+	u32 epoch = atomic_read(&compat_life_switched) + atomic_read(&unknown), i;
+
+	/* A miss is counted before the function goes on. */
+	if (tracer_pauses())
+		for (i = 0; i < COMPAT_OBJECT_KINDS * PLACES; i++)
+			epoch += READ_ONCE(watches[i / PLACES].probes[i % PLACES].nmissed);
+	return epoch;
 }
-
-#else
-
-/* int ftrace_enable_sysctl(struct ctl_table *table, int write, ...); that file is not traced itself. */
-static int on_switch(struct kprobe *kp, struct pt_regs *regs)
-{
-	if (regs->si)
-		atomic_inc(&compat_life_epoch);
-	return 0;
-}
-
-static struct kprobe switch_probe;
-
-static int switch_watch(void)
-{
-	int err;
-
-	memset(&switch_probe, 0, sizeof(switch_probe));
-	switch_probe.symbol_name = "ftrace_enable_sysctl";
-	switch_probe.pre_handler = on_switch;
-	err = register_kprobe(&switch_probe);
-	/* no switch */
-	if (err == -ENOENT) {
-		switch_probe.addr = NULL;
-		return 0;
-	}
-	if (!err && !bc_sym.ftrace_enabled) {
-		unregister_kprobe(&switch_probe);
-		switch_probe.addr = NULL;
-		err = -EOPNOTSUPP;
-	}
-	return err;
-}
-
-static void switch_unwatch(void)
-{
-	if (switch_probe.addr)
-		unregister_kprobe(&switch_probe);
-}
-
-#endif
 
 /* ---- watching ---- */
 
@@ -196,63 +166,83 @@ bool compat_life_met(enum compat_object kind)
 	return watches[kind].met;
 }
 
-static int trace(struct watch *w, const char *name, unsigned long *function)
+static int place_probe(struct watch *w, int place)
 {
-	unsigned long addr = bc_lookup_symbol(name);
+	struct kprobe *kp = &w->probes[place];
+
+	memset(kp, 0, sizeof(*kp));
+	kp->addr = bc_kprobe_past_tracer(w->functions[place]);
+	kp->pre_handler = on_probe;
+	return register_kprobe(kp);
+}
+
+static void displace_probe(struct watch *w, int place)
+{
+	struct kprobe *kp = &w->probes[place];
+
+	unregister_kprobe(kp);
+	atomic_add(kp->nmissed, &unknown);
+	kp->nmissed = 0;
+}
+
+static int place(struct watch *w, int place)
+{
+	unsigned long addr = bc_lookup_symbol(names[w->kind].functions[place]);
 	int err;
 
 	if (!addr)
 		return -ENOENT;
-	err = ftrace_set_filter_ip(&w->ops, addr, 0, 0);
-	if (!err)
-		*function = addr;
+	w->functions[place] = addr;
+	err = tracer_pauses() ? place_probe(w, place) : ftrace_set_filter_ip(&w->ops, addr, 0, 0);
+	if (err)
+		w->functions[place] = 0;
 	return err;
 }
 
-static void untrace(struct watch *w, unsigned long *function)
+/* Of the tracer, not while it is registered: one of no function traces all. */
+static void displace_all(struct watch *w)
 {
-	if (*function)
-		ftrace_set_filter_ip(&w->ops, *function, 1, 0);
-	*function = 0;
-}
+	int i;
 
-/* Not while it is registered: a tracer of no function traces all. */
-static void untrace_all(struct watch *w)
-{
-	untrace(w, &w->ends);
-	untrace(w, &w->begins);
-	untrace(w, &w->copies);
+	for (i = 0; i < PLACES; i++) {
+		if (!w->functions[i])
+			continue;
+		if (tracer_pauses())
+			displace_probe(w, i);
+		else
+			ftrace_set_filter_ip(&w->ops, w->functions[i], 1, 0);
+		w->functions[i] = 0;
+	}
 }
 
 static void stop(struct watch *w)
 {
-	int err = unregister_ftrace_function(&w->ops);
+	int err = tracer_pauses() ? 0 : unregister_ftrace_function(&w->ops);
 
 	bc_synchronize_sched();
 	if (err) {
 		pr_warn(BC_LOG "the function tracer does not let go of the module (%d): it can't be unloaded\n", err);
 		__module_get(THIS_MODULE);
 	}
-	untrace_all(w);
+	displace_all(w);
 }
 
 static int start(struct watch *w)
 {
-	const char *function = names[w->kind].ends;
-	int err = trace(w, function, &w->ends);
+	const char *function = names[w->kind].functions[ENDS];
+	int err = place(w, ENDS);
 
 	if (!err) {
-		function = names[w->kind].begins;
-		err = trace(w, function, &w->begins);
+		function = names[w->kind].functions[BEGINS];
+		err = place(w, BEGINS);
 	}
-	if (!err && names[w->kind].copies)
-		trace(w, names[w->kind].copies, &w->copies);
-	if (!err)
+	if (!err && names[w->kind].functions[COPIES])
+		place(w, COPIES);
+	if (!err && !tracer_pauses())
 		err = register_ftrace_function(&w->ops);
 	if (err) {
-		pr_info(BC_LOG "maps of %s' storage are refused: the function tracer does not take %s (%d)\n", names[w->kind].what, function,
-			err);
-		untrace_all(w);
+		pr_info(BC_LOG "maps of %s' storage are refused: %s can't be watched (%d)\n", names[w->kind].what, function, err);
+		displace_all(w);
 		return err == -ENOMEM ? err : -EOPNOTSUPP;
 	}
 	if (w->tested)
@@ -260,8 +250,8 @@ static int start(struct watch *w)
 	/* A compiler may have put the function into its callers. */
 	err = compat_life_test(w->kind);
 	if (err) {
-		pr_info(BC_LOG "maps of %s' storage are refused: one was not seen to go by %s (%d)\n", names[w->kind].what, names[w->kind].ends,
-			err);
+		pr_info(BC_LOG "maps of %s' storage are refused: one was not seen to go by %s (%d)\n", names[w->kind].what,
+			names[w->kind].functions[ENDS], err);
 		stop(w);
 		return err == -ENOMEM || err == -EINTR ? err : -EOPNOTSUPP;
 	}
@@ -278,16 +268,16 @@ int compat_life_watch(enum compat_object kind, const struct compat_life_ops *ops
 	life = ops;
 	if (!w->users) {
 		if (!watched)
-			err = switch_watch();
+			err = compat_life_switch_watch(tracer_pauses());
 		if (err) {
-			pr_info(BC_LOG "maps of %s' storage are refused: the switch of function tracing can't be watched (%d)\n",
+			pr_info(BC_LOG "maps of %s' storage are refused: the switch of what watches them can't be heeded (%d)\n",
 				names[kind].what, err);
 		} else {
 			err = start(w);
 			if (!err)
 				watched++;
 			else if (!watched)
-				switch_unwatch();
+				compat_life_switch_unwatch();
 		}
 	}
 	if (!err)
@@ -304,21 +294,21 @@ void compat_life_unwatch(enum compat_object kind)
 	if (!--w->users) {
 		stop(w);
 		if (!--watched)
-			switch_unwatch();
+			compat_life_switch_unwatch();
 	}
 	mutex_unlock(&lock);
 }
 
 bool compat_life_sees_copies(void)
 {
-	return watches[COMPAT_SOCK].copies;
+	return watches[COMPAT_SOCK].functions[COPIES];
 }
 
 #else
 
-bool compat_life_blind(void)
+u32 compat_life_epoch(void)
 {
-	return true;
+	return 0;
 }
 
 int compat_life_watch(enum compat_object kind, const struct compat_life_ops *ops)

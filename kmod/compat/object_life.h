@@ -4,7 +4,9 @@
  * without that are watched at a function each that every object passes when it is freed, and at one that it passes when it is made, so that
  * no memory that becomes an object is ever taken for the one that was there before.
  *
- * The function tracer calls us there, as it misses no hit: kprobes miss those that come while another's handler runs.
+ * The function tracer calls us there, as it misses no hit: kprobes miss those that come while another's handler runs. But where the
+ * tracer pauses whenever it is changed (3.10 as it was released; CentOS's does not), that is for milliseconds, and untold; there it is
+ * kprobes, which count what they miss.
  */
 #ifndef BPFCOMPAT_COMPAT_OBJECT_LIFE_H
 #define BPFCOMPAT_COMPAT_OBJECT_LIFE_H
@@ -31,10 +33,10 @@ void compat_life_unwatch(enum compat_object kind);
 bool compat_life_sees_copies(void);
 
 /*
- * Rises when objects may have come and gone unseen: what was noted before counts no more. While tracing is off nothing may be noted, and
+ * Changes when objects may have come and gone unseen: what was noted before counts no more. While probes are off nothing may be noted, and
  * nothing that was noted is to be shown.
  */
-extern atomic_t compat_life_epoch;
+u32 compat_life_epoch(void);
 bool compat_life_blind(void);
 
 /*
@@ -42,6 +44,15 @@ bool compat_life_blind(void);
  * lead nowhere.
  */
 bool compat_object_lives(enum compat_object kind, const void *object);
+
+/*
+ * object_life_switch.c: the kernel's switch of all that watches, tracing or kprobes, while that can be used. An errno if it can't be
+ * heeded.
+ */
+int compat_life_switch_watch(bool of_kprobes);
+void compat_life_switch_unwatch(void);
+/* How often it was used, or is about to be. */
+extern atomic_t compat_life_switched;
 
 /* object_life_test.c: makes an object of that kind and has it freed, with compat_life_expect() in between. */
 int compat_life_test(enum compat_object kind);

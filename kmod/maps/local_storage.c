@@ -56,18 +56,13 @@ static struct bucket *bucket_of(const struct storage_kind *kind, const void *own
 	return &kind->buckets[(u64)(unsigned long)owner * 0x9e3779b97f4a7c15ULL >> (64 - kind->bits)];
 }
 
-static u32 epoch_now(void)
-{
-	return atomic_read(&compat_life_epoch);
-}
-
 static struct bc_storage_elem *find(const struct bc_storage_map *smap, const void *owner)
 {
 	struct bc_storage_elem *e = smp_load_acquire(&bucket_of(smap->kind, owner)->first);
 
 	for (; e; e = READ_ONCE(e->next))
 		if (e->owner == owner && e->smap == smap)
-			return e->epoch == epoch_now() && !compat_life_blind() ? e : NULL;
+			return e->epoch == compat_life_epoch() && !compat_life_blind() ? e : NULL;
 	return NULL;
 }
 
@@ -121,7 +116,7 @@ static long put_in(struct bc_storage_map *smap, struct bc_storage_elem *e, u64 f
 	long err;
 
 	irq = bc_lock_irqsave(&b->lock);
-	e->epoch = epoch_now();
+	e->epoch = compat_life_epoch();
 	at = place_of(b, smap, e->owner);
 	old = *at;
 	if (old && old->epoch != e->epoch) {
@@ -194,7 +189,7 @@ long bc_storage_delete(struct bc_map *map, const void *owner)
 	flags = bc_lock_irqsave(&b->lock);
 	at = place_of(b, smap, owner);
 	if (*at) {
-		err = (*at)->epoch == epoch_now() ? 0 : -ENOENT;
+		err = (*at)->epoch == compat_life_epoch() ? 0 : -ENOENT;
 		take_out(at);
 	}
 	bc_unlock_irqrestore(&b->lock, flags);
@@ -244,7 +239,7 @@ static void socket_copied(const struct sock *from, const struct sock *to)
 	stopped = bc_programs_stop();
 	for (e = smp_load_acquire(&b->first); e; e = READ_ONCE(e->next)) {
 		map = &e->smap->map;
-		if (e->owner != from || e->epoch != epoch_now() || !(map->desc.flags & BPF_F_CLONE) || READ_ONCE(e->smap->dying))
+		if (e->owner != from || e->epoch != compat_life_epoch() || !(map->desc.flags & BPF_F_CLONE) || READ_ONCE(e->smap->dying))
 			continue;
 		copy = new_elem(e->smap, to, NULL);
 		if (!copy)
@@ -539,7 +534,7 @@ struct bc_storage_elem *bc_storage_walk(struct bc_map *map, struct bc_storage_po
 		flags = bc_lock_irqsave(&b->lock);
 		for (e = b->first, nth = 0; e; e = e->next) {
 			/* one that is in the table is there */
-			if (e->smap == smap && e->epoch == epoch_now() && !compat_life_blind() && nth++ >= pos->shown &&
+			if (e->smap == smap && e->epoch == compat_life_epoch() && !compat_life_blind() && nth++ >= pos->shown &&
 			    atomic_inc_not_zero((atomic_t *)&((struct sock *)e->owner)->sk_refcnt))
 				break;
 		}

@@ -16,7 +16,7 @@ struct bc_storage_elem {
 	struct bc_storage_elem *next;	/* in its bucket; who still looks at one that was taken out goes on by it */
 	struct bc_storage_map *smap;
 	const void *owner;
-	u32 epoch;			/* compat_life_epoch when it was put there */
+	u32 epoch;			/* compat_life_epoch() when it was put there */
 	union {
 		struct llist_node dead;
 		struct bc_storage_elem *next_free;

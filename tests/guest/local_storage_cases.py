@@ -218,6 +218,36 @@ def a_process_that_went_has_none():
         os.close(child.fd)
 
 
+def switch_of_watching():
+    """What switches off all that sees objects go: the tracer's sysctl, or, where the tracer pauses, the kprobes' file."""
+    paused = c.symbols("function_trace_stop")
+    return "/sys/kernel/debug/kprobes/enabled" if paused else "/proc/sys/kernel/ftrace_enabled"
+
+
+def write(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
+@case
+def nothing_is_shown_of_what_may_have_gone_unseen():
+    with storage(TASK) as m, Child() as child:
+        same(m.put(k32(child.fd), v64(7)), 0)
+        try:
+            write(switch_of_watching(), "0")
+        except OSError as error:  # a permanent tracer, as ours is where there are such, can't be switched off
+            same((error.errno, m.get(k32(child.fd))), (errno.EBUSY, v64(7)))
+            return
+        try:
+            off = [m.get(k32(child.fd)), m.put(k32(child.fd), v64(8)), m.get(k32(child.fd))]
+        finally:
+            write(switch_of_watching(), "1")
+        if OURS:
+            same(off, [ENOENT] * 3, "while it is off")
+            same(m.get(k32(child.fd)), ENOENT, "noted before")
+        same([m.put(k32(child.fd), v64(9)), m.get(k32(child.fd))], [0, v64(9)])
+
+
 def has_pidfds():
     """Without them the directory in /proc stands for the process, and as no other may have its number it is nobody's then."""
     fd = pidfd(os.getpid())

@@ -52,4 +52,4 @@ def test_storage(guest: Guest) -> None:
 
 
 def test_storage_of_objects(guest: Guest) -> None:
-    run(guest, "local_storage_cases.py", 16)
+    run(guest, "local_storage_cases.py", 18)
