@@ -188,6 +188,7 @@ struct bc_prog {
 	u32 type;
 	u32 expected_attach_type;
 	bool gpl;
+	bool sock_cookies;		/* holds bc_sock_cookies_get() */
 	char name[BPF_OBJ_NAME_LEN];
 	u8 tag[BPF_TAG_SIZE];
 	u64 load_time;			/* CLOCK_BOOTTIME, ns */
@@ -296,6 +297,17 @@ static inline struct pt_regs *bc_run_regs(const struct bc_run *run)
 {
 	return run->prog->type == BPF_PROG_TYPE_TRACEPOINT ? *(struct pt_regs *const *)run->ctx : run->regs;
 }
+/*
+ * For a helper that calls what programs of events run in, and are not to miss: the run stands still in between, on memory of its own.
+ * Process context, and where compat_rstat_available(). One CPU at a time: others wait.
+ */
+struct bc_run_suspended {
+	struct bc_run *run;
+	struct bc_jit_cpu jit;
+};
+void bc_run_suspend(struct bc_run_suspended *s);
+void bc_run_resume(const struct bc_run_suspended *s);
+
 /* Calls a program's callback from a helper (bpf_loop, for_each). */
 u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
 /* Runs a callback of @prog by itself, inside the guard. */

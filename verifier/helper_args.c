@@ -334,10 +334,9 @@ static int check_map_ptr(struct bpf_verifier_env *env, u32 regno, struct bpf_cal
 }
 
 /* What the argument's type asks for beyond the register's type. */
-static int check_by_kind(struct bpf_verifier_env *env, u32 n, struct bpf_call_meta *meta)
+static int check_by_kind(struct bpf_verifier_env *env, u32 n, u16 arg, struct bpf_call_meta *meta)
 {
 	const struct bc_func_proto *fn = meta->proto;
-	u16 arg = fn->arg[n];
 	u32 regno = BPF_REG_1 + n;
 	const struct bpf_reg_state *reg = &bc_cur_regs(env)[regno];
 	enum bc_access access;
@@ -405,6 +404,25 @@ static int check_by_kind(struct bpf_verifier_env *env, u32 n, struct bpf_call_me
 	}
 }
 
+/* Maps of sockets take the socket itself for the value. */
+static int resolve_value_arg(struct bpf_verifier_env *env, const struct bpf_call_meta *meta, u16 *arg)
+{
+	if (BC_ARG_TYPE(*arg) != BC_ARG_MAP_VALUE && BC_ARG_TYPE(*arg) != BC_ARG_UNINIT_MAP_VALUE)
+		return 0;
+	if (!meta->map) {
+		bc_log(env, "invalid map_ptr to access map->type\n");
+		return -EACCES;
+	}
+	if (meta->map->type != BPF_MAP_TYPE_SOCKMAP && meta->map->type != BPF_MAP_TYPE_SOCKHASH)
+		return 0;
+	if (*arg != BC_ARG_MAP_VALUE) {
+		bc_log(env, "invalid arg_type for sockmap/sockhash\n");
+		return -EINVAL;
+	}
+	*arg = BC_ARG_BTF_SOCK_COMMON;
+	return 0;
+}
+
 static int check_arg(struct bpf_verifier_env *env, u32 n, struct bpf_call_meta *meta)
 {
 	const struct bc_func_proto *fn = meta->proto;
@@ -422,6 +440,9 @@ static int check_arg(struct bpf_verifier_env *env, u32 n, struct bpf_call_meta *
 		bc_log(env, "helper access to the packet is not allowed\n");
 		return -EACCES;
 	}
+	err = resolve_value_arg(env, meta, &arg);
+	if (err)
+		return err;
 	if (!(bc_reg_is_null(reg) && (arg & BC_ARG_OR_NULL))) {
 		err = check_type(env, regno, arg, fn->arg_btf_name[n], meta);
 		if (!err)
@@ -430,7 +451,7 @@ static int check_arg(struct bpf_verifier_env *env, u32 n, struct bpf_call_meta *
 			return err;
 	}
 	err = check_references(env, regno, arg, meta);
-	return err ? err : check_by_kind(env, n, meta);
+	return err ? err : check_by_kind(env, n, arg, meta);
 }
 
 int bc_check_args(struct bpf_verifier_env *env, struct bpf_call_meta *meta)

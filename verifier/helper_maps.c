@@ -86,6 +86,31 @@ static bool listed(const u16 *row, u32 value)
 	return false;
 }
 
+/* Not where the program may have come upon a socket that is locked: there it would be locked again. */
+static bool may_update_sockmap(struct bpf_verifier_env *env)
+{
+	switch (env->prog_type) {
+	case BPF_PROG_TYPE_SOCKET_FILTER:
+	case BPF_PROG_TYPE_SCHED_CLS:
+	case BPF_PROG_TYPE_SCHED_ACT:
+	case BPF_PROG_TYPE_XDP:
+		return true;
+	case BPF_PROG_TYPE_TRACING:
+		if (env->expected_attach_type == BPF_TRACE_ITER)
+			return true;
+		break;
+	default:
+		break;
+	}
+	bc_log(env, "cannot update sockmap in this context\n");
+	return false;
+}
+
+static bool is_update(s32 func_id)
+{
+	return func_id == BPF_FUNC_map_update_elem || func_id == BPF_FUNC_map_delete_elem;
+}
+
 int bc_check_map_func(struct bpf_verifier_env *env, const struct bc_map_desc *map, s32 func_id)
 {
 	bool ok = true;
@@ -99,6 +124,8 @@ int bc_check_map_func(struct bpf_verifier_env *env, const struct bc_map_desc *ma
 	for (i = 0; i < ARRAY_SIZE(by_func); i++)
 		if (by_func[i].func == func_id)
 			ok &= listed(by_func[i].maps, map->type);
+	if ((map->type == BPF_MAP_TYPE_SOCKMAP || map->type == BPF_MAP_TYPE_SOCKHASH) && is_update(func_id))
+		ok &= may_update_sockmap(env);
 	if (ok)
 		return 0;
 	bc_log(env, "cannot pass map_type %d into func %s#%d\n", map->type, bc_helper_name(env, func_id), func_id);

@@ -202,7 +202,7 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	F0(get_retval, TO(BC_PC_CGROUP_SOCK)),
 	F1(set_retval, ANY, TO(BC_PC_CGROUP_SOCK)),
 	F3(skb_under_cgroup, CTX, MAP, ANY, TO(BC_PC_SCHED_CLS)),
-	F1(get_socket_cookie, CTX, TO(SKB_TYPES | BC_PC_CGROUP_SOCK)),
+	F1(get_socket_cookie, CTX, TO(SKB_TYPES | BC_PC_CGROUP_SOCK | BC_PC_BTF_TRACING)),
 	F1(get_netns_cookie, CTX | OR_NULL, TO(BC_PC_CGROUP_SOCK)),
 	F1(get_socket_uid, CTX, TO(SKB_TYPES)),
 	F1(skb_cgroup_id, CTX, TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB)),
@@ -269,6 +269,8 @@ static const struct bc_func_proto sk_storage_get_tracing =
 	  .arg_btf_name = { NULL, "sock_common" } };
 static const struct bc_func_proto sk_storage_delete_tracing =
 	{ .name = "sk_storage_delete", .arg = { MAP, BTF }, TO(BC_PC_BTF_TRACING), .arg_btf_name = { NULL, "sock_common" } };
+static const struct bc_func_proto get_socket_cookie_tracing =
+	{ .name = "get_socket_cookie", .arg = { BTF_SOCK }, TO(BC_PC_BTF_TRACING) };
 static const struct bc_func_proto get_cgroup_classid_current = { .name = "get_cgroup_classid", TO(BC_PC_CGROUP_SOCK) };
 
 const struct bc_func_proto *bc_func_proto(u32 func_id)
@@ -342,6 +344,8 @@ const struct bc_func_proto *bc_prog_func_proto(const struct bpf_verifier_env *en
 		return &sk_storage_get_tracing;
 	if (func_id == BPF_FUNC_sk_storage_delete && (env->prog_class & BC_PC_BTF_TRACING))
 		return &sk_storage_delete_tracing;
+	if (func_id == BPF_FUNC_get_socket_cookie && (env->prog_class & BC_PC_BTF_TRACING))
+		return &get_socket_cookie_tracing;
 	if (func_id == BPF_FUNC_get_cgroup_classid && (env->prog_class & BC_PC_CGROUP_SOCK))
 		return &get_cgroup_classid_current;
 	return proto;

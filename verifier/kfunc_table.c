@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Kernel functions that programs may call, with their flags and the program types that may, as Linux 6.1 registers them: those that its
- * selftests go by. What they do is in kmod/exec/kfunc.c.
+ * selftests go by, and those of cgroups' statistics. What they do is in kmod/exec/kfunc.c.
  */
 #include "verifier.h"
 
 #define TEST_TYPES (1ULL << BPF_PROG_TYPE_SCHED_CLS | 1ULL << BPF_PROG_TYPE_TRACING | 1ULL << BPF_PROG_TYPE_SYSCALL)
 
 #define ROW(id, form, bits) [BC_KFUNC_##id] = { .name = "bpf_kfunc_" #id, .proto = form, .flags = bits, .prog_types = TEST_TYPES }
+
+#define KERNEL_ROW(id, form, bits) \
+	[BC_KFUNC_##id] = { .name = #id, .proto = form, .flags = bits, .prog_types = 1ULL << BPF_PROG_TYPE_TRACING, .of_kernel = true }
 
 const struct bc_kfunc bc_kfuncs[__BC_KFUNCS] = {
 	ROW(call_test1, "s4848:8", 0),
@@ -34,6 +37,8 @@ const struct bc_kfunc bc_kfuncs[__BC_KFUNCS] = {
 	ROW(call_test_mem_len_fail2, "m4:v", 0),
 	ROW(call_test_ref, "s:v", BC_KF_TRUSTED_ARGS),
 	ROW(call_test_destructive, ":v", BC_KF_DESTRUCTIVE),
+	KERNEL_ROW(cgroup_rstat_updated, "s4:v", 0),
+	KERNEL_ROW(cgroup_rstat_flush, "s:v", BC_KF_SLEEPABLE),
 };
 
 /* Linux 6.1 lets maps own objects of these types alone. */

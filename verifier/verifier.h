@@ -187,6 +187,8 @@ enum bc_kfunc_id {
 	BC_KFUNC_call_test_mem_len_fail2,
 	BC_KFUNC_call_test_ref,
 	BC_KFUNC_call_test_destructive,
+	BC_KFUNC_cgroup_rstat_updated,
+	BC_KFUNC_cgroup_rstat_flush,
 	__BC_KFUNCS
 };
 
@@ -199,6 +201,7 @@ struct bc_kfunc {
 	const char *proto;
 	u32 flags;			/* enum bc_kfunc_flags */
 	u64 prog_types;			/* that may call it: 1 << enum bpf_prog_type */
+	bool of_kernel;			/* the kernel's own of that name is called: it must be there */
 };
 
 extern const struct bc_kfunc bc_kfuncs[__BC_KFUNCS];

@@ -5,7 +5,9 @@
 #include "core.h"
 #include "prog.h"
 #include "jit.h"
+#include "../compat/cgroup_rstat.h"
 #include "../maps/maps.h"
+#include "../maps/sock_cookie.h"
 #include <linux/bitmap.h>
 #include <linux/ctype.h>
 
@@ -71,7 +73,13 @@ static int host_map_value_read(void *host, const struct bc_map_desc *desc, u32 o
 
 static bool host_helper_available(void *host, u32 func_id)
 {
-	return bc_helper_available(func_id);
+	struct bc_prog *prog = host;
+
+	/* Of these programs sockets are real; where they have no cookies of their own, these are kept while there are such programs. */
+	if (func_id == BPF_FUNC_get_socket_cookie && prog->type == BPF_PROG_TYPE_TRACING && !prog->sock_cookies)
+		prog->sock_cookies = !bc_sock_cookies_get();
+	return func_id == BPF_FUNC_get_socket_cookie && prog->type == BPF_PROG_TYPE_TRACING ? prog->sock_cookies :
+											      bc_helper_available(func_id);
 }
 
 static const struct bc_btf *host_btf_vmlinux(void *host)
@@ -91,6 +99,9 @@ static void host_btf_put(void *host, struct bc_btf *btf)
 
 static u64 host_ksym_addr(void *host, const char *name)
 {
+	/* to be called with what else the kernel has for that, or not at all */
+	if (!strncmp(name, "cgroup_rstat_", sizeof("cgroup_rstat_") - 1) && !compat_rstat_available())
+		return 0;
 	return bc_lookup_symbol(name);
 }
 
@@ -146,7 +157,9 @@ static void prog_free(struct bc_object *obj)
 	bc_free(obj, prog->bound_maps, prog->bound_map_cnt * sizeof(*prog->bound_maps));
 	bc_run_forget(prog);
 	bc_jit_free(prog);
-	bc_verified_free(&prog->v, &host_ops, NULL);
+	bc_verified_free(&prog->v, &host_ops, prog);
+	if (prog->sock_cookies)
+		bc_sock_cookies_put();
 	if (prog->btf)
 		bc_btf_put(prog->btf);
 	bc_free_percpu(obj, prog->stats, sizeof(*prog->stats));
@@ -335,6 +348,7 @@ static int verify(struct bc_prog *prog, const union bpf_attr *attr, union bpf_at
 		goto out;
 
 	args->ops = &host_ops;
+	args->host = prog;
 	args->insns = insns;
 	args->insn_cnt = attr->insn_cnt;
 	args->prog_type = attr->prog_type;

@@ -5,6 +5,7 @@
 #include "core.h"
 #include "jit.h"
 #include "../maps/maps.h"
+#include "../compat/cgroup_rstat.h"
 #include "../compat/clock.h"
 #include "../compat/nofault.h"
 #include "../compat/stack_left.h"
@@ -24,10 +25,17 @@ struct cpu_state {
 DEFINE_PER_CPU(int, bc_inside);
 DEFINE_PER_CPU(struct bc_run *, bc_run_memory);
 static void *states;
+static struct cpu_state *spare;		/* of programs on top of a run that is suspended; NULL where none ever is */
+static atomic_t spare_taken = ATOMIC_INIT(0);
 
 static inline struct cpu_state *this_state(void)
 {
 	return container_of(bc_this_run(), struct cpu_state, run);
+}
+
+static u64 area_limit(const struct cpu_state *cs)
+{
+	return (unsigned long)cs->area.stack + sizeof(cs->area.stack) - BC_JIT_AREA_NEEDED;
 }
 
 /*
@@ -198,6 +206,31 @@ u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
 	return bc_interp_callback(&exec_env, &cs->area, cb, r1, r2, r3, r4, r5);
 }
 
+void bc_run_suspend(struct bc_run_suspended *s)
+{
+	s->run = bc_this_run();
+	s->jit = *this_cpu_ptr(&bc_jit_cpu);
+	while (atomic_cmpxchg(&spare_taken, 0, 1))
+		cpu_relax();
+	spare->irq_stack_end = this_state()->irq_stack_end;
+	__this_cpu_write(bc_jit_cpu.area_limit, area_limit(spare));
+	__this_cpu_write(bc_run_memory, &spare->run);
+	bc_run_end_atomic();
+}
+
+/* Preemption was off, so that nobody is inside on this CPU. */
+void bc_run_resume(const struct bc_run_suspended *s)
+{
+	__this_cpu_write(bc_inside, 1);
+	barrier();
+	s->run->runs += spare->run.runs;
+	spare->run.runs = 0;
+	__this_cpu_write(bc_run_memory, s->run);
+	*this_cpu_ptr(&bc_jit_cpu) = s->jit;
+	smp_mb();
+	atomic_set(&spare_taken, 0);
+}
+
 void bc_prog_run_callback(struct bc_prog *prog, bc_callback cb, u64 r1, u64 r2, u64 r3)
 {
 	unsigned long here = (unsigned long)__builtin_frame_address(0);
@@ -304,13 +337,22 @@ int bc_run_init(void)
 		cs->run.stack = cs->area.stack;
 		per_cpu(bc_run_memory, cpu) = &cs->run;
 		per_cpu(bc_jit_cpu, cpu).number = cpu;
-		per_cpu(bc_jit_cpu, cpu).area_limit = (unsigned long)cs->area.stack + sizeof(cs->area.stack) - BC_JIT_AREA_NEEDED;
+		per_cpu(bc_jit_cpu, cpu).area_limit = area_limit(cs);
 	}
+	if (!compat_rstat_available())
+		return 0;
+	spare = bc_alloc(NULL, sizeof(*spare));
+	if (!spare) {
+		bc_free_percpu(NULL, states, sizeof(struct cpu_state));
+		return -ENOMEM;
+	}
+	spare->run.stack = spare->area.stack;
 	return 0;
 }
 
 void bc_run_exit(void)
 {
 	bc_synchronize_sched();		/* whoever was still running on this memory */
+	bc_free(NULL, spare, sizeof(*spare));
 	bc_free_percpu(NULL, states, sizeof(struct cpu_state));
 }

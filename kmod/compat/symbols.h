@@ -36,16 +36,22 @@
 	QUIET_FN(unsigned int, stack_trace_save_regs, (struct pt_regs *regs, unsigned long *store, unsigned int size, unsigned int skip), \
 		 "stacks of events") \
 	QUIET_FN(void, save_stack_trace_regs, (struct pt_regs *regs, struct stack_trace *trace), "stacks of events") \
+	QUIET_FN(u64, __sock_gen_cookie, (struct sock *sk), "cookies of sockets") \
+	QUIET_FN(void, cgroup_rstat_updated, (struct cgroup *cgrp, int cpu), "statistics of cgroups") \
+	QUIET_FN(void, cgroup_rstat_flush_irqsafe, (struct cgroup *cgrp), "statistics of cgroups") \
+	QUIET_DATA(raw_spinlock_t, cgroup_rstat_cpu_lock, "statistics of cgroups") \
 	QUIET_DATA(char, __start_notes, "the kernel's build id") \
 	QUIET_DATA(char, __start_BTF, "the kernel's own BTF") \
 	QUIET_DATA(char, __stop_BTF, "the kernel's own BTF") \
 	QUIET_DATA(char, __stop_notes, "the kernel's build id")
 
 struct bpf_ksym;
+struct cgroup;
 struct cred;
 struct ns_common;
 struct pid;
 struct pid_namespace;
+struct sock;
 struct stack_trace;
 
 #define BC_SYM_FN(ret, name, args, why) ret (*name) args;

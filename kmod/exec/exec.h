@@ -50,6 +50,10 @@ struct bc_exec_env {
 extern const bc_helper_fn bc_kfunc_table[__BC_KFUNCS];
 bool bc_kfunc_object_has(u64 addr, u32 size);
 
+/* Of these functions, those that are the kernel's own: the host calls them. */
+u64 bc_host_cgroup_rstat_updated(u64 cgroup, u64 cpu, u64 r3, u64 r4, u64 r5);
+u64 bc_host_cgroup_rstat_flush(u64 cgroup, u64 r2, u64 r3, u64 r4, u64 r5);
+
 /* Runs @prog on @ctx in @area; returns r0. The caller holds off preemption and re-entry on @area. */
 u64 bc_interp_run(const struct bc_exec_env *env, struct bc_exec_area *area, const struct bc_exec_prog *prog, const void *ctx);
 

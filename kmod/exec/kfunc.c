@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel functions that programs may call by their BTF (verifier/kfunc_table.c): our own, that do what Linux 6.1's of the same names
- * do. They are Linux's to test such calls with, and work on one object that is always there.
+ * The kernel functions that programs may call by their BTF (verifier/kfunc_table.c). Most are our own, that do what Linux 6.1's of the
+ * same names do: they are Linux's to test such calls with, and work on one object that is always there.
  */
 #include "exec.h"
 
@@ -97,4 +97,6 @@ const bc_helper_fn bc_kfunc_table[__BC_KFUNCS] = {
 	[BC_KFUNC_call_test_mem_len_fail2] = kf_nothing,
 	[BC_KFUNC_call_test_ref] = kf_nothing,
 	[BC_KFUNC_call_test_destructive] = kf_nothing,
+	[BC_KFUNC_cgroup_rstat_updated] = bc_host_cgroup_rstat_updated,
+	[BC_KFUNC_cgroup_rstat_flush] = bc_host_cgroup_rstat_flush,
 };

@@ -5,6 +5,7 @@
  */
 #include "helpers.h"
 #include "../compat/nofault.h"
+#include "../maps/sock_cookie.h"
 #include <linux/highuid.h>
 #include <linux/in.h>
 #include <linux/magic.h>
@@ -151,10 +152,10 @@ void bc_sock_helpers_exit(void)
 	bc_free_percpu(NULL, copies, sizeof(struct sock));
 }
 
-/* No socket has no cookie, and an owner that is nobody. */
+/* The packets of test runs have no socket, and so no cookie, and an owner that is nobody. */
 BC_HELPER(get_socket_cookie)
 {
-	return 0;
+	return bc_this_run()->prog->type == BPF_PROG_TYPE_TRACING ? bc_sock_cookie((struct sock *)r1) : 0;
 }
 
 BC_HELPER(get_socket_uid)

@@ -474,3 +474,14 @@ const bc_helper_fn bcu_helpers[__BPF_FUNC_MAX_ID] = {
 	[BPF_FUNC_per_cpu_ptr] = h_zero,	/* this library has no variables of a kernel's */
 	[BPF_FUNC_tcp_sock] = h_zero,
 };
+
+/* There are no cgroups here, and so no statistics of theirs. */
+u64 bc_host_cgroup_rstat_updated(u64 cgroup, u64 cpu, u64 r3, u64 r4, u64 r5)
+{
+	return 0;
+}
+
+u64 bc_host_cgroup_rstat_flush(u64 cgroup, u64 r2, u64 r3, u64 r4, u64 r5)
+{
+	return 0;
+}

@@ -6,6 +6,7 @@
 #include <linux/perf_event.h>
 #include <linux/pid_namespace.h>
 #include <linux/uaccess.h>
+#include <net/sock.h>
 
 #line 1 "BASELINE"
 static inline void probe_baseline(void) { might_sleep(); }
@@ -15,6 +16,12 @@ static inline long probe_nofault(void) { return copy_from_kernel_nofault(NULL, N
 
 #line 1 "HAVE_CGROUP_DFL"
 static inline u64 probe_cgroup_dfl(void) { return cgroup_id(task_dfl_cgroup(current)); }
+
+#line 1 "HAVE_CGROUP_RSTAT"
+static inline bool probe_rstat(struct cgroup *c) { return c->self.cgroup == c && c->rstat_cpu; }
+
+#line 1 "HAVE_SOCK_COOKIE"
+static inline u64 probe_cookie(struct sock *sk) { return atomic64_read(&sk->sk_cookie); }
 
 #line 1 "HAVE_NS_COMMON"
 static inline u64 probe_ns_common(struct pid_namespace *ns) { return ns->ns.inum; }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Cookies of sockets: a number that each has for as long as it lives, and no other socket ever. Where the kernel gives them none, they
+ * are given one here, while there is somebody who asks: a program, or a map that tells of its sockets by that.
+ */
+#ifndef BPFCOMPAT_SOCK_COOKIE_H
+#define BPFCOMPAT_SOCK_COOKIE_H
+
+#include "../bpf.h"
+
+struct sock;
+
+/* Process context. 0, or an errno after the log has been told why there are none here. Counted. */
+int bc_sock_cookies_get(void);
+void bc_sock_cookies_put(void);
+
+/*
+ * Inside the guard, any context, while held. 0: no socket, one that goes, or no memory for another cookie. @sk may lead nowhere.
+ */
+u64 bc_sock_cookie(struct sock *sk);
+
+#endif
