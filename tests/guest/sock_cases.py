@@ -89,7 +89,7 @@ def sockets_keep_their_cookies():
             attempt(sock)
             cookies.append(told(out))
         assert 0 not in cookies and len(set(cookies)) == len(cookies), cookies
-        for sock, cookie in list(zip(sockets, cookies)):
+        for sock, cookie in [(sock, cookies[i]) for i, sock in enumerate(sockets)]:
             attempt(sock)
             same(told(out), cookie)
             assert own_cookie(sock) in (cookie, None)
