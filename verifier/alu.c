@@ -286,15 +286,22 @@ static int check_unary(struct bpf_verifier_env *env, const struct bpf_insn *insn
 	return err ? err : bc_reg_def_unknown(env, insn->dst_reg);
 }
 
+static bool divides(u8 op)
+{
+	return op == BPF_DIV || op == BPF_MOD;
+}
+
+static bool shifts(u8 op)
+{
+	return op == BPF_LSH || op == BPF_RSH || op == BPF_ARSH;
+}
+
 static int check_binary(struct bpf_verifier_env *env, const struct bpf_insn *insn)
 {
 	u8 op = BPF_OP(insn->code);
-	bool divides = op == BPF_DIV || op == BPF_MOD;
-	bool shifts = op == BPF_LSH || op == BPF_RSH || op == BPF_ARSH;
-	s32 bits = BPF_CLASS(insn->code) == BPF_ALU64 ? 64 : 32;
 	int err;
 
-	if (insn->off && !(divides && insn->off == 1))
+	if (insn->off && !(insn->off == 1 && divides(op)))
 		return reserved(env, "BPF_ALU");
 	if (BPF_SRC(insn->code) == BPF_X) {
 		if (insn->imm)
@@ -308,11 +315,11 @@ static int check_binary(struct bpf_verifier_env *env, const struct bpf_insn *ins
 	err = bc_reg_use(env, insn->dst_reg);
 	if (err)
 		return err;
-	if (divides && BPF_SRC(insn->code) == BPF_K && !insn->imm) {
+	if (BPF_SRC(insn->code) == BPF_K && !insn->imm && divides(op)) {
 		bc_log(env, "div by zero\n");
 		return -EINVAL;
 	}
-	if (shifts && BPF_SRC(insn->code) == BPF_K && (insn->imm < 0 || insn->imm >= bits)) {
+	if (BPF_SRC(insn->code) == BPF_K && shifts(op) && (u32)insn->imm >= (BPF_CLASS(insn->code) == BPF_ALU64 ? 64 : 32)) {
 		bc_log(env, "invalid shift %d\n", insn->imm);
 		return -EINVAL;
 	}

@@ -86,15 +86,14 @@ static u64 *slot_of_access(struct bpf_backtrack *bt, const struct bpf_insn *insn
 static void back_alu(struct bpf_backtrack *bt, const struct bpf_insn *insn)
 {
 	u16 *regs = &bt->regs[bt->frame];
-	u16 dst = 1U << insn->dst_reg, src = 1U << insn->src_reg;
 	u8 op = BPF_OP(insn->code);
 
-	if (!(*regs & dst) || op == BPF_END || op == BPF_NEG)
+	if (!(*regs >> insn->dst_reg & 1) || op == BPF_END || op == BPF_NEG)
 		return;
 	if (op == BPF_MOV)
-		*regs &= ~dst;
+		*regs &= ~(1U << insn->dst_reg);
 	if (BPF_SRC(insn->code) == BPF_X && insn->src_reg != BPF_REG_10)
-		*regs |= src;
+		*regs |= 1U << insn->src_reg;
 }
 
 static void back_load(struct bpf_backtrack *bt, const struct bpf_insn *insn, u32 load_reg, u32 base, const struct bpf_jmp_step *step)
@@ -222,17 +221,16 @@ static int back_over(struct bpf_verifier_env *env, u32 idx, u32 next, const stru
 	const struct bpf_insn *insn = &env->insns[idx];
 	struct bpf_backtrack *bt = &env->bt;
 
-	if (!insn->code)
-		return 0;
-	if (env->log.level & BC_LOG_LEVEL2) {
+	if (unlikely(env->log.level & BC_LOG_LEVEL2) && insn->code) {
 		bc_log(env, "regs=%x stack=%llx before %d: ", bt->regs[bt->frame], bt->slots[bt->frame], idx);
 		bc_print_insn(env, idx);
 	}
-	switch (BPF_CLASS(insn->code)) {
-	case BPF_ALU:
-	case BPF_ALU64:
+	/* first, as there are most of them */
+	if (BPF_CLASS(insn->code) == BPF_ALU64 || BPF_CLASS(insn->code) == BPF_ALU) {
 		back_alu(bt, insn);
 		return 0;
+	}
+	switch (BPF_CLASS(insn->code)) {
 	case BPF_LDX:
 		back_load(bt, insn, insn->dst_reg, insn->src_reg, step);
 		return 0;
@@ -248,6 +246,9 @@ static int back_over(struct bpf_verifier_env *env, u32 idx, u32 next, const stru
 	case BPF_JMP32:
 		return back_jump(env, bt, idx, next, step);
 	default:
+		/* of a 64-bit constant, the second half */
+		if (!insn->code)
+			return 0;
 		/* a packet load may have ended its function; else it set r0 */
 		if (BPF_MODE(insn->code) != BPF_IMM)
 			return next == idx + 1 && !(bt->regs[bt->frame] & 0x3f) ? 0 : GIVE_UP;
@@ -258,30 +259,19 @@ static int back_over(struct bpf_verifier_env *env, u32 idx, u32 next, const stru
 
 /* ---- the walk back ---- */
 
-static bool nothing_left(const struct bpf_backtrack *bt)
+static noinline bool nothing_above(const struct bpf_backtrack *bt)
 {
 	u32 i;
 
-	for (i = 0; i <= bt->frame; i++)
+	for (i = 0; i < bt->frame; i++)
 		if (bt->regs[i] || bt->slots[i])
 			return false;
 	return true;
 }
 
-/* The step before @idx in the segment that ends in @st; false at the segment's start. @left: entries of the history not yet used. */
-static bool step_before(const struct bpf_verifier_state *st, u32 *idx, u32 *left)
+static inline bool nothing_left(const struct bpf_backtrack *bt)
 {
-	const struct bpf_jmp_step *last = *left ? &st->jmps[*left - 1] : NULL;
-
-	if (*idx == st->first_insn_idx && (!last || (*left == 1 && last->idx == *idx)))
-		return false;
-	if (last && last->idx == *idx) {
-		*idx = last->prev_idx;
-		--*left;
-	} else {
-		--*idx;
-	}
-	return true;
+	return !bt->regs[bt->frame] && !bt->slots[bt->frame] && nothing_above(bt);
 }
 
 /* Marks in a stored state what counts there. 0: none of it is new; 1: some is; GIVE_UP + 1: a slot did not exist yet. */
@@ -335,24 +325,31 @@ static void log_marks(struct bpf_verifier_env *env, const struct bpf_verifier_st
 	bc_print_frame(env, st->frame[bt->frame], true);
 }
 
-/* Back over the segment of @st, from @idx. 1: all found; 0: at its start; GIVE_UP + 1. */
+/* Back over the segment of @st, from @idx. 1: all found; 0: at its start; GIVE_UP + 1. Long walks are many: each step counts. */
 static int walk_segment(struct bpf_verifier_env *env, const struct bpf_verifier_state *st, u32 idx, u32 next, bool skip)
 {
-	u32 left = st->jmp_cnt;
+	/* entries of the history not yet used, and what the last of them is of */
+	const struct bpf_jmp_step *step, *last = st->jmps + st->jmp_cnt;
+	u32 stop = st->first_insn_idx, last_idx;
 
 	for (;;) {
-		const struct bpf_jmp_step *step = left && st->jmps[left - 1].idx == idx ? &st->jmps[left - 1] : NULL;
-
-		if (!skip && back_over(env, idx, next, step))
-			return GIVE_UP + 1;
-		skip = false;
-		if (nothing_left(&env->bt))
-			return 1;
-		next = idx;
-		if (!step_before(st, &idx, &left))
-			return 0;
-		if (idx >= env->insn_cnt)
-			return GIVE_UP + 1;
+		last_idx = last == st->jmps ? U32_MAX : last[-1].idx;
+		do {
+			step = idx == last_idx ? last - 1 : NULL;
+			if (likely(!skip) && back_over(env, idx, next, step))
+				return GIVE_UP + 1;
+			skip = false;
+			if (nothing_left(&env->bt))
+				return 1;
+			if (idx == stop && (step ? step : last) == st->jmps)
+				return 0;
+			/* an entry says where it was come from; else it was the instruction before */
+			next = idx;
+			idx = step ? step->prev_idx : idx - 1;
+			if (idx >= env->insn_cnt)
+				return GIVE_UP + 1;
+		} while (!step);
+		last = step;
 	}
 }
 

@@ -449,16 +449,12 @@ static int search(struct bpf_verifier_env *env, bool *add)
 	return 0;
 }
 
-int bc_state_seen(struct bpf_verifier_env *env)
+static noinline int seen_at_prune_point(struct bpf_verifier_env *env)
 {
 	const struct bpf_insn_aux_data *aux = &env->aux[env->insn_idx];
 	bool add;
 	int err;
 
-	env->cur->last_insn_idx = env->prev_insn_idx;
-	env->step_pushed = false;
-	if (!aux->prune_point)
-		return record_jump(env);
 	/* not every branch is worth a state */
 	add = env->test_state_freq || aux->callback_point ||
 	      (env->jmps_processed - env->prev_jmps_processed >= 2 && env->insn_processed - env->prev_insn_processed >= 8);
@@ -466,4 +462,12 @@ int bc_state_seen(struct bpf_verifier_env *env)
 	if (err)
 		return err;
 	return add || aux->callback_point ? store_current(env) : record_jump(env);
+}
+
+/* Of most instructions the answer is no, at once. */
+int bc_state_seen(struct bpf_verifier_env *env)
+{
+	env->cur->last_insn_idx = env->prev_insn_idx;
+	env->step_pushed = false;
+	return env->aux[env->insn_idx].prune_point ? seen_at_prune_point(env) : record_jump(env);
 }

@@ -149,16 +149,17 @@ static int reg_exists(struct bpf_verifier_env *env, u32 regno)
 
 int bc_reg_use(struct bpf_verifier_env *env, u32 regno)
 {
+	const struct bpf_func_state *f = bc_cur_func(env);
 	int err = reg_exists(env, regno);
 
 	if (err)
 		return err;
-	if (bc_cur_regs(env)[regno].type == NOT_INIT) {
+	if (f->regs[regno].type == NOT_INIT) {
 		bc_log(env, "R%d !read_ok\n", regno);
 		return -EACCES;
 	}
-	/* the frame pointer never changes: nothing depends on where it came from */
-	if (regno == BPF_REG_10)
+	/* the frame pointer never changes, and what was written since the last state did not come from there: mostly it is one of the two */
+	if (regno == BPF_REG_10 || f->live.reg_written >> regno & 1)
 		return 0;
 	return bc_mark_reg_read(env, env->cur, env->cur->curframe, regno);
 }

@@ -130,7 +130,7 @@ struct tnum bc_tnum_cast(struct tnum a, u8 bytes)
 
 struct tnum bc_tnum_low32(struct tnum a)
 {
-	return bc_tnum_cast(a, 4);
+	return make((u32)a.value, (u32)a.mask);
 }
 
 struct tnum bc_tnum_high32(struct tnum a)
@@ -140,7 +140,7 @@ struct tnum bc_tnum_high32(struct tnum a)
 
 struct tnum bc_tnum_with_low32(struct tnum hi, struct tnum lo)
 {
-	return bc_tnum_or(bc_tnum_high32(hi), bc_tnum_low32(lo));
+	return make(hi.value >> 32 << 32 | (u32)lo.value, hi.mask >> 32 << 32 | (u32)lo.mask);
 }
 
 bool bc_tnum_is_const(struct tnum a)

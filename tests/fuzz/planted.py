@@ -97,7 +97,7 @@ BUGS = [
     Bug("missed precision mark: of what decided a branch", "jump.c",
         "if (dst->type == SCALAR_VALUE)\n\t\terr = bc_mark_precise(env, insn->dst_reg);", ""),
     Bug("missed precision mark: not carried over a move", "precision.c",
-        "if (BPF_SRC(insn->code) == BPF_X && insn->src_reg != BPF_REG_10)\n\t\t*regs |= src;", ""),
+        "if (BPF_SRC(insn->code) == BPF_X && insn->src_reg != BPF_REG_10)\n\t\t*regs |= 1U << insn->src_reg;", ""),
     Bug("missed precision mark: not carried into a spilled slot", "precision.c", "if (slots)\n\t\t*slots |= 1ULL << slot;", ""),
     Bug("missed read mark: a spilled slot that is filled", "stack.c",
         "err = bc_mark_slot_read(env, env->cur, f->frameno, slot);\n\tif (err)\n\t\treturn err;\n\tif (!reg) {", "if (!reg) {"),
