@@ -37,6 +37,10 @@
 		 "stacks of events") \
 	QUIET_FN(void, save_stack_trace_regs, (struct pt_regs *regs, struct stack_trace *trace), "stacks of events") \
 	QUIET_FN(u64, __sock_gen_cookie, (struct sock *sk), "cookies of sockets") \
+	QUIET_FN(struct cgroup *, cgroup_v1v2_get_from_fd, (int fd), "iterators over cgroups") \
+	QUIET_FN(struct cgroup_subsys_state *, css_next_descendant_post, \
+		 (struct cgroup_subsys_state *pos, struct cgroup_subsys_state *root), "iterators over cgroups") \
+	QUIET_DATA(struct mutex, cgroup_mutex, "iterators over cgroups") \
 	QUIET_FN(void, cgroup_rstat_updated, (struct cgroup *cgrp, int cpu), "statistics of cgroups") \
 	QUIET_FN(void, cgroup_rstat_flush_irqsafe, (struct cgroup *cgrp), "statistics of cgroups") \
 	QUIET_DATA(raw_spinlock_t, cgroup_rstat_cpu_lock, "statistics of cgroups") \
@@ -47,6 +51,7 @@
 
 struct bpf_ksym;
 struct cgroup;
+struct cgroup_subsys_state;
 struct cred;
 struct ns_common;
 struct pid;

@@ -16,12 +16,15 @@ struct bc_iter_aim {
 	struct bc_map *map;		/* with a reference and a uref */
 	enum bc_task_choice tasks;
 	u32 pid;			/* in the pid namespace of who made the link */
+	struct cgroup *cgroup;		/* with a reference */
+	u32 order;			/* enum bpf_cgroup_iter_order */
 };
 
 /* Words of the largest context, the bpf_iter_meta not counted. */
 #define BC_ITER_WORDS	4
 
 struct bc_shadows;
+struct cgroup;
 
 /* struct bpf_iter_meta of Linux's BTF. */
 struct bc_iter_meta {
@@ -63,12 +66,14 @@ struct bc_iter_target_ops {
 	void (*stop)(struct bc_iter_session *s, void *obj);
 	/* The context behind the bpf_iter_meta; @obj is NULL when the walk is over: then nothing needs to be filled in, words are 0. */
 	int (*fill)(struct bc_iter_session *s, void *obj, u64 *words);
+	/* What the program returned, if that does not mean to be shown the object again. Optional. */
+	void (*said)(struct bc_iter_session *s, u32 ret);
 	void (*fill_info)(const struct bc_iter_aim *aim, struct bpf_link_info *info);
 	void (*show_fdinfo)(const struct bc_iter_aim *aim, struct seq_file *m);
 };
 
 extern const struct bc_iter_target_ops bc_iter_task, bc_iter_task_file, bc_iter_task_vma, bc_iter_bpf_map, bc_iter_bpf_prog,
-	bc_iter_bpf_link, bc_iter_bpf_map_elem, bc_iter_sk_storage_map, bc_iter_ksym;
+	bc_iter_bpf_link, bc_iter_bpf_map_elem, bc_iter_sk_storage_map, bc_iter_ksym, bc_iter_cgroup;
 
 /* table.c; by Linux's name, NULL when there is none */
 const struct bc_iter_target_ops *bc_iter_target(const char *name);

@@ -4,6 +4,7 @@
  * hands out what it wrote; the text of an object is never torn by the end of the session's own buffer.
  */
 #include "iter.h"
+#include "../compat/cgroup_walk.h"
 
 #define BUFFER_BYTES	(8 * PAGE_SIZE)
 #define MAX_SILENT	1000000		/* objects in a row that a read looks at */
@@ -16,6 +17,8 @@ void bc_iter_aim_get(const struct bc_iter_aim *aim)
 		bc_map_get(aim->map);
 		bc_map_uref_get(aim->map);
 	}
+	if (aim->cgroup)
+		compat_cgroup_get(aim->cgroup);
 }
 
 void bc_iter_aim_put(const struct bc_iter_aim *aim)
@@ -24,6 +27,8 @@ void bc_iter_aim_put(const struct bc_iter_aim *aim)
 		bc_map_uref_put(aim->map);
 		bc_map_put(aim->map);
 	}
+	if (aim->cgroup)
+		compat_cgroup_put(aim->cgroup);
 }
 
 /* Shows one object, or that there are no more. What did not fit is for the caller to find out. */
@@ -48,6 +53,10 @@ static int show(struct bc_iter_session *s, void *obj)
 	ret = bc_prog_run(s->prog, ctx);
 	run->seq = NULL;
 	bc_syscall_exit();
+	if (s->target->said) {
+		s->target->said(s, ret);
+		return 0;
+	}
 	return ret ? -EAGAIN : 0;
 }
 

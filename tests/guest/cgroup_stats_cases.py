@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The kernel's functions on cgroups' statistics, called by programs, as its own example does (cgroup_hierarchical_stats): run inside
-a machine, natively too; prints one JSON object as map_cases.py does."""
+"""Iterators over cgroups, and the kernel's functions on their statistics, as its own example has both (cgroup_hierarchical_stats): run
+inside a machine, natively too; prints one JSON object as map_cases.py does."""
 
 import ctypes
+import errno
 import os
 import signal
 import struct
@@ -17,7 +18,7 @@ import iter_cases as it  # noqa: E402
 import map_cases  # noqa: E402
 from asm import R0, R1, R2, R3, R4, R6, R10  # noqa: E402
 from local_storage_cases import AtFunction, refused  # noqa: E402
-from map_cases import EINVAL, Map, same, v64  # noqa: E402
+from map_cases import EBADF, EINVAL, ENOENT, Map, same, v64  # noqa: E402
 from tracing_cases import BTF, FENTRY, FUNC  # noqa: E402
 
 CASES = {}
@@ -90,6 +91,12 @@ def flush_mine():
     it.all_of(prog, it.choose_task(tid=os.getpid()))
 
 
+def collect(groups):
+    """As the kernel's example has it: an iterator over the group flushes it."""
+    body = [*it.load(8), a.call_kfunc(FLUSH)]
+    it.all_of(it.iterator("cgroup", *body, flags=it.SLEEPABLE), choose(SELF, cgroup_id=groups.id))
+
+
 @case_of_rstat
 def what_changed_is_collected():
     """A program notes that a group has changed; the flush by another has a third one told of it, and of the group above."""
@@ -109,6 +116,108 @@ def what_changed_is_collected():
                 groups.enter()
                 flush_mine()
             assert struct.unpack("<Q", flushed.get(v64(groups.id)))[0] >= first + 5
+            groups.enter()
+            before = struct.unpack("<Q", flushed.get(v64(groups.id)))[0]
+            collect(groups)
+            assert struct.unpack("<Q", flushed.get(v64(groups.id)))[0] > before
+
+
+SELF, PRE, POST, UP = 1, 2, 3, 4
+SHOW = [*it.load(8, (8, "cgroup", "kn"), (8, "kernfs_node", "id")), a.stx(8, R10, -8, R1), *it.write(8)] if UPDATED else []
+
+
+def choose(order, fd=0, cgroup_id=0):
+    return struct.pack("<IIQ", order, fd, cgroup_id)
+
+
+class Tree(Groups):
+    """The group has two more below it."""
+
+    def __enter__(self):
+        self.below = [os.path.join(self.group, name) for name in ("one", "two")]
+        for path in self.below:
+            os.mkdir(path)
+        self.ids = [os.stat(path).st_ino for path in (self.root, self.group, *self.below)]
+        self.fd = os.open(self.group, os.O_RDONLY)
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+        for path in self.below:
+            os.rmdir(path)
+        super().__exit__()
+
+
+def shown(choice, **more):
+    return [group for (group,) in it.numbers(it.all_of(it.iterator("cgroup", *SHOW, **more), choice), 1)]
+
+
+@case_of_rstat
+def iterators_go_in_all_orders():
+    with Tree() as tree:
+        root, group, one, two = tree.ids
+        for choice in ({"fd": tree.fd}, {"cgroup_id": group}):
+            same(shown(choose(SELF, **choice)), [group])
+            same(shown(choose(PRE, **choice)), [group, one, two])
+            same(shown(choose(POST, **choice)), [one, two, group])
+            same(shown(choose(UP, **choice)), [group, root])
+        same(shown(choose(UP, cgroup_id=two)), [two, group, root])
+        everything = shown(choose(PRE))
+        same((everything[0], {group, one, two} <= set(everything)), (root, True))
+        same(shown(choose(POST))[-1], root)
+        # what a program returns ends the walk
+        same(shown(choose(PRE, fd=tree.fd), ret=1), [group])
+
+
+@case_of_rstat
+def a_walk_is_one_read():
+    with Tree() as tree:
+        fd = it.opened(it.iterator("cgroup", *SHOW), choose(PRE, fd=tree.fd))
+        same(os.read(fd, 8), v64(tree.ids[1]))
+        same([it.errno_of(os.read, fd, 100) for _ in range(2)], [errno.EOPNOTSUPP] * 2)
+        os.close(fd)
+        fd = it.opened(it.iterator("cgroup", *SHOW), choose(PRE, fd=tree.fd))
+        same(len(os.read(fd, 100)), 24)
+        same([os.read(fd, 100) for _ in range(2)], [b""] * 2)
+        os.close(fd)
+
+
+@case_of_rstat
+def groups_that_go_are_not_shown():
+    with Tree() as tree:
+        link = b.check(it.link_create(it.iterator("cgroup", *SHOW), choose(PRE, fd=tree.fd)), "link")
+        extra = tree.group + "/three"
+        os.mkdir(extra)
+        number = os.stat(extra).st_ino
+        for there in (True, False):
+            fd = b.check(it.iter_create(link), "session")
+            same(v64(number) in [bytes(v64(n)) for (n,) in it.numbers(it.drain(fd), 1)], there)
+            os.close(fd)
+            if there:
+                os.rmdir(extra)
+        os.close(link)
+
+
+@case_of_rstat
+def what_links_tell():
+    with Tree() as tree:
+        prog = it.iterator("cgroup", *SHOW)
+        for order, name in ((SELF, "self_only"), (PRE, "descendants_pre"), (POST, "descendants_post"), (UP, "ancestors_up")):
+            link = b.check(it.link_create(prog, choose(order, fd=tree.fd)), "link")
+            _, info, target = it.link_info(link)
+            same((target, struct.unpack_from("<QI", info, 32)), ("cgroup", (tree.ids[1], order)))
+            with open("/proc/self/fdinfo/%d" % link) as file:
+                lines = file.read().splitlines()
+            assert "order: " + name in lines and "cgroup_path:\t/" + os.path.basename(tree.group) in lines, lines
+            os.close(link)
+        for order in (0, 5, -1 & 0xFFFFFFFF):
+            same(it.link_create(prog, choose(order)), EINVAL, order)
+        same(it.link_create(prog), EINVAL)
+        same(it.link_create(prog, choose(PRE, fd=tree.fd, cgroup_id=tree.ids[1])), EINVAL)
+        same(it.link_create(prog, choose(PRE, fd=12345)), EBADF)
+        same(it.link_create(prog, choose(PRE, fd=prog)), EBADF)
+        same(it.link_create(prog, choose(PRE, cgroup_id=1 << 40)), ENOENT)
+        os.close(prog)
 
 
 @case_of_rstat

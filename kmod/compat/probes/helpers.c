@@ -3,6 +3,7 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/cgroup.h>
+#include <linux/nsproxy.h>
 #include <linux/perf_event.h>
 #include <linux/pid_namespace.h>
 #include <linux/uaccess.h>
@@ -19,6 +20,15 @@ static inline u64 probe_cgroup_dfl(void) { return cgroup_id(task_dfl_cgroup(curr
 
 #line 1 "HAVE_CGROUP_RSTAT"
 static inline bool probe_rstat(struct cgroup *c) { return c->self.cgroup == c && c->rstat_cpu; }
+
+#line 1 "HAVE_CGROUP_WALK"
+static inline u64 probe_cgroup_walk(struct cgroup *c)
+{
+	css_next_descendant_pre(c->self.parent, &c->self);
+	css_put(&c->self);
+	cgroup_path_ns(c, NULL, 0, current->nsproxy->cgroup_ns);
+	return cgroup_id(cgroup_get_from_id(0)) + cgroup_id(cgroup_get_from_path("/")) + CSS_ONLINE;
+}
 
 #line 1 "HAVE_SOCK_COOKIE"
 static inline u64 probe_cookie(struct sock *sk) { return atomic64_read(&sk->sk_cookie); }
