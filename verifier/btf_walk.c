@@ -10,6 +10,7 @@ struct walk {
 	struct bpf_verifier_env *env;
 	const struct bc_btf *btf;
 	const struct btf_type *t;	/* struct or union at hand */
+	const struct btf_type *named;	/* what messages call it */
 	u32 off, size;			/* of the access, in it */
 };
 
@@ -26,7 +27,18 @@ enum found { FOUND_NONE = 0, FOUND_SCALAR, FOUND_PTR, FOUND_STRUCT, FOUND_FAR };
 
 static const char *name_of(const struct walk *w)
 {
-	return bc_btf_name(w->btf, w->t->name_off);
+	return bc_btf_name(w->btf, w->named->name_off);
+}
+
+/*
+ * Goes on in a member. A struct that is all of a nameless one has become so by shim/bpfcompat/btf/adapt.py, and keeps its name in
+ * messages.
+ */
+static void enter(struct walk *w, const struct btf_type *t)
+{
+	if (t->name_off || t->size != w->t->size)
+		w->named = t;
+	w->t = t;
 }
 
 static int beyond(struct walk *w)
@@ -57,7 +69,7 @@ static int past_end(struct walk *w)
 	if (!elem || !bt_is(elem, KINDS_STRUCT) || !elem->size)
 		return beyond(w);
 	w->off = (w->off - off) % elem->size;
-	w->t = elem;
+	enter(w, elem);
 	return FOUND_STRUCT;
 }
 
@@ -137,7 +149,7 @@ static int at_member(struct walk *w, const struct btf_member *m, u32 *next_id, u
 		return FOUND_NONE;
 	if (bt_is(p.t, KINDS_STRUCT)) {
 		w->off -= p.off;
-		w->t = p.t;
+		enter(w, p.t);
 		return FOUND_STRUCT;
 	}
 	if (bt_is(p.t, KIND_BIT(PTR)))
@@ -151,21 +163,20 @@ static int at_member(struct walk *w, const struct btf_member *m, u32 *next_id, u
 }
 
 /*
- * A member that begins at an odd byte within another: a field that the kernel keeps elsewhere, put into its BTF by
+ * A nameless struct in a union that holds one member, at an odd byte: a field that the kernel keeps elsewhere, put into its BTF by
  * shim/bpfcompat/btf/adapt.py. No compiler lays out a struct like that.
  */
 static bool laid_over(const struct walk *w, u32 nr, struct place *p)
 {
-	const struct btf_member *m = bt_members(w->t);
-	struct place other;
-	u32 i;
+	const struct btf_member *m = bt_members(w->t) + nr;
+	struct walk in = *w;
 
-	if (bt_member_bits(w->t, m + nr) || !(bt_member_bit_off(w->t, m + nr) / 8 % 2) || !member_place(w, m + nr, p))
+	if (!bt_is(w->t, KIND_BIT(UNION)) || m->name_off || !member_place(w, m, p) || !bt_is(p->t, KIND_BIT(STRUCT)) ||
+	    bt_vlen(p->t) != 1)
 		return false;
-	for (i = 0; i < nr; i++)
-		if (!bt_member_bits(w->t, m + i) && member_place(w, m + i, &other) && other.off < p->off && p->off < other.end)
-			return true;
-	return false;
+	in.t = p->t;
+	m = bt_members(in.t);
+	return !bt_member_bits(in.t, m) && member_place(&in, m, p) && p->off % 2;
 }
 
 /* The one of those that is meant: the access is a whole number of words into it. */
@@ -206,7 +217,7 @@ int bc_btf_struct_access(struct bpf_verifier_env *env, const struct bc_btf *btf,
 	struct walk w = { .env = env, .btf = btf, .off = off, .size = size };
 	int depth, found;
 
-	w.t = bc_btf_skip_modifiers(btf, &id);
+	w.named = w.t = bc_btf_skip_modifiers(btf, &id);
 	for (depth = 0; depth < 2 * BTF_MAX_DEPTH; depth++) {
 		if (!w.t || !bt_is(w.t, KINDS_STRUCT)) {
 			bc_log(env, "Type '%s' is not a struct\n", w.t ? name_of(&w) : "");

@@ -15,6 +15,7 @@ import sys
 import traceback
 
 import bpfsys as b
+from kernel_btf import KernelBtf
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
@@ -166,40 +167,10 @@ def bpftool_tells_of_code():
     os.close(prog)
 
 
-def btf_members(path, wanted):
-    """Offsets in bytes of members: {(struct, member): offset}."""
-    with open(path, "rb") as file:
-        data = file.read()
-    hdr_len, type_off, type_len, str_off = struct.unpack_from("<IIII", data, 4)
-    pos, end, strings = hdr_len + type_off, hdr_len + type_off + type_len, hdr_len + str_off
-    extra = {1: 4, 3: 12, 14: 4, 17: 4}
-    sizes = {6: 8, 13: 8, 15: 12, 19: 12}
-    names = {name for name, _ in wanted}
-    found = {}
-
-    def text(off):
-        return data[strings + off : data.index(b"\0", strings + off)].decode()
-
-    while pos < end:
-        name, kind_info = struct.unpack_from("<II", data, pos)
-        pos += 12
-        kind, count = kind_info >> 24 & 31, kind_info & 0xFFFF
-        if kind in (4, 5):
-            if kind == 4 and text(name) in names:
-                for index in range(count):
-                    member, _, bits = struct.unpack_from("<III", data, pos + 12 * index)
-                    if (text(name), text(member)) in wanted:
-                        found[text(name), text(member)] = (bits & 0xFFFFFF if kind_info >> 31 else bits) // 8
-            pos += 12 * count
-        else:
-            pos += extra.get(kind, 0) + sizes.get(kind, 0) * count
-    return found
-
-
 @case
 def loads_survive_bad_addresses():
     """robust_list is a pointer to a struct that a process sets to whatever it likes."""
-    task_off = btf_members(sys.argv[2], {("task_struct", "robust_list")})["task_struct", "robust_list"]
+    task_off = KernelBtf(sys.argv[2]).offset("task_struct", "robust_list")
     banner = next(int(line.split()[0], 16) for line in open("/proc/kallsyms") if line.split()[2] == "linux_banner")
     places = {
         "null": 0, "user": 0x10000, "hole": 0x8000_0000_0000_0000, "poison": 0xDEAD_0000_0000_0100,
@@ -229,7 +200,7 @@ U64 = (1 << 64) - 1
 @case
 def fields_kept_elsewhere():
     """Old kernels keep a task's start in another unit; the types made for them give it an address that no field has."""
-    off = btf_members(sys.argv[2], {("task_struct", "start_time")})["task_struct", "start_time"]
+    off = KernelBtf(sys.argv[2]).offset("task_struct", "start_time")
     prog = load(a.asm(a.call(TASK_BTF), a.ldx(8, a.R0, a.R0, off), a.alu64_imm("div", a.R0, 10_000_000), a.exit_()))
     ticks = int(open("/proc/self/stat").read().rsplit(") ", 1)[1].split()[19])
     assert abs(run(prog) - ticks) <= 1

@@ -259,6 +259,43 @@ def test_bpftool_and_a_compiler_read_it(made: Path, tmp_path: Path) -> None:
     subprocess.run(["clang", "-target", "bpf", "-c", "-o", tmp_path / "out.o", header], check=True)
 
 
+def test_compilers_give_the_same_places(made: Path, tmp_path: Path) -> None:
+    """What is read out of C that was written out of the BTF, as bpftrace does it: also behind fields that the kernel has not."""
+    blob = Blob(made.read_bytes())
+    lines = [c_dump(made)]
+    for entry in blob.list:
+        name = blob.string(entry.name_off)
+        if entry.kind != STRUCT or not name or "vlais" in name:
+            continue
+        lines.append(f'_Static_assert(sizeof(struct {name}) == {entry.value}, "{name}");')
+        for name_off, _, offset in entry.members:
+            place, bits = entry.place(offset)
+            if name_off and not bits:
+                field = blob.string(name_off)
+                lines.append(f'_Static_assert(__builtin_offsetof(struct {name}, {field}) == {place // 8}, "{name}.{field}");')
+    for name, field, place in [("sock_common", "skc_v6_rcv_saddr", 3), ("sock_common", "six", 24), ("task_struct", "clock", 32)]:
+        lines.append(f'_Static_assert(__builtin_offsetof(struct {name}, {field}) == {place}, "{name}.{field}");')
+    source = tmp_path / "places.c"
+    source.write_text("\n".join(lines))
+    done = subprocess.run(["clang", "-target", "bpf", "-w", "-fsyntax-only", source], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_contexts_have_types(made: Path) -> None:
+    """What programs are given, in the layout of bpf(2)'s own header; none where a part of it is unknown."""
+    text = c_dump(made)
+    assert "struct bpf_raw_tracepoint_args {\n\tlong long unsigned int args[0];\n};" in text, text
+    assert "struct bpf_perf_event_data {" not in text, "there is no struct pt_regs in it"
+    blob = Blob(made.read_bytes())
+    blob.add_struct(STRUCT, "pt_regs", 168)
+    assert adapt(blob)["contexts"] == 1 and adapt(blob)["contexts"] == 0
+    data = blob.find(STRUCT, "bpf_perf_event_data")
+    assert data is not None and data.value == 184
+    assert [(blob.string(name), offset // 8) for name, _, offset in data.members] == [
+        ("regs", 0), ("sample_period", 168), ("addr", 176),
+    ]  # fmt: skip
+
+
 def test_sidecar_names_the_kernel(made: Path, vmlinux: Path) -> None:
     about = json.loads(made.with_name(made.name + ".json").read_text())
     notes = subprocess.run(["readelf", "-n", vmlinux], check=True, capture_output=True, text=True).stdout

@@ -29,12 +29,15 @@ def small_kernel() -> bytes:
     path = btf.struct("path", 16, [("mnt", void_ptr, 0), ("dentry", btf.ptr(dentry), 64)])
     file = btf.struct("file", 64, [("f_u", long, 0), ("f_path", path, 64), ("f_flags", number, 256)])
     comm = btf.array(char, number, 16)
-    # start_time and v6 are as shim/bpfcompat/btf/adapt.py gives them: at odd bytes, over others.
+    # start_time and v6 are as shim/bpfcompat/btf/adapt.py gives them: at odd bytes, in a union with what is really there.
     long_long = btf.int("long long unsigned int", 8, 0)
     address = btf.struct("in6_addr", 16, [("words", btf.array(number, number, 4), 0)])
-    members = [("state", long, 0), ("start_time", long_long, 8), ("v6", address, 24), ("pid", number, 64), ("tgid", number, 96)]
+    members = [("state", long, 0), ("pid", number, 64), ("tgid", number, 96)]
     members += [("comm", comm, 128), ("low", number, 3 << 24 | 256), ("high", number, 7 << 24 | 259)]
-    task = btf.struct("task_struct", 64, members, kflag=True)
+    layers = [btf.struct("", 64, members, kflag=True), btf.struct("", 9, [("start_time", long_long, 8)])]
+    layers.append(btf.struct("", 19, [("v6", address, 24)]))
+    union = btf.struct("", 64, [("", layer, 0) for layer in layers], b.UNION)
+    task = btf.struct("task_struct", 64, [("", union, 0)], kflag=True)
     page = btf.ptr(btf.struct("page", 8, [("flags", long, 0)]))
     pair = btf.struct("pair", 16, [("a", long, 0), ("b", long, 64)])
     triple = btf.struct("triple", 24, [("a", long, 0), ("b", long, 64), ("c", long, 128)])

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Makes an old kernel's BTF answer what current programs ask of it."""
 
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from bpfcompat.btf.blob import INT, STRUCT, UNION, Blob, Type
-from bpfcompat.btf.iterators import add_iterators
+from bpfcompat.btf.iterators import add_contexts, add_iterators
 from bpfcompat.btf.tracepoints import add_tracepoints
 
 KABI = "__UNIQUE_ID_rh_kabi_hide"
@@ -13,7 +13,7 @@ OLD_EVENT, NEW_EVENT = "ftrace_raw_", "trace_event_raw_"
 RINGBUF = "bpf_ringbuf"
 
 # Fields that a current kernel keeps in a struct and an old one elsewhere, or in another unit. They get a place at which
-# no real field can be, an odd address; reads there are answered by the module (kmod/helpers/virtual_field.c).
+# no real field can be, an odd address; reads there are answered by the module (kmod/compat/virtual_field.c).
 VIRTUAL = (
     ("task_struct", "start_time", "long long unsigned int", INT, 1),
     ("sock_common", "skc_v6_daddr", "in6_addr", STRUCT, 1),
@@ -122,24 +122,40 @@ def name_namespaces(blob: Blob) -> int:
     return count
 
 
+def _lay_over(blob: Blob, entry: Type, fields: List[Tuple[int, int, int]]) -> None:
+    """
+    Puts fields at places where others are already. What writes C out of BTF, as bpftrace does, knows no such places, and would
+    move all that follows. So the struct becomes a union: of its members as they were, and of each field behind a gap.
+    """
+    whole = blob.add_copy(entry, "")
+    members = [(0, whole, 0)]
+    for name_off, inner, place in fields:
+        members.append((0, blob.add_struct(STRUCT, "", place // 8 + blob.size_of(inner), [(name_off, inner, place)]), 0))
+    blob.change(entry, [(0, blob.add_struct(UNION, "", entry.value, members), 0)])
+
+
 def add_virtual(blob: Blob) -> int:
     """The fields of VIRTUAL, where the kernel has none of that name and type."""
     count = 0
-    for owner, name, type_name, kind, offset in VIRTUAL:
-        wanted = blob.find(kind, type_name)
-        if wanted is None:
-            continue
+    for owner in sorted({row[0] for row in VIRTUAL}):
         for entry in blob.find_all(STRUCT, owner):
-            members = entry.members
-            names = _names(blob, entry)
-            if name in names:
-                if kind != INT or blob.list[members[names.index(name)][1] - 1].kind != STRUCT:
+            fields = []  # type: List[Tuple[int, int, int]]
+            for _, name, type_name, kind, offset in (row for row in VIRTUAL if row[0] == owner):
+                wanted, names = blob.find(kind, type_name), _names(blob, entry)
+                if wanted is None or names == [""]:
                     continue
-                # The kernel's own of that name is a struct where programs expect a number: known by another name.
-                index = names.index(name)
-                members[index] = (blob.add_string(name + "_struct"), *members[index][1:])
-            blob.change(entry, members + [(blob.add_string(name), wanted.id, 8 * offset)])
-            count += 1
+                if name in names:
+                    index, members = names.index(name), entry.members
+                    if kind != INT or blob.list[members[index][1] - 1].kind != STRUCT:
+                        continue
+                    # The kernel's own of that name is a struct where programs expect a number: known by another name.
+                    members[index] = (blob.add_string(name + "_struct"), *members[index][1:])
+                    blob.change(entry, members)
+                    entry = blob.list[entry.id - 1]
+                fields.append((blob.add_string(name), wanted.id, 8 * offset))
+            if fields:
+                _lay_over(blob, entry, fields)
+                count += len(fields)
     return count
 
 
@@ -156,7 +172,8 @@ def add_unset(blob: Blob) -> int:
             index = names.index(before)
             start = entry.place(members[index][2])[0] + 8 * blob.size_of(members[index][1])
             if index + 1 < len(members) and entry.place(members[index + 1][2])[0] > start:
-                blob.change(entry, members + [(blob.add_string(name), byte.id, 1 << 24 | start)])
+                members.insert(index + 1, (blob.add_string(name), byte.id, 1 << 24 | start))
+                blob.change(entry, members)
                 count += 1
     return count
 
@@ -172,6 +189,7 @@ def adapt(blob: Blob, probes: Optional[Dict[str, str]] = None) -> Dict[str, int]
         "unset": add_unset(blob),
         "tracepoints": add_tracepoints(blob, probes),
         "iterators": add_iterators(blob),
+        "contexts": add_contexts(blob),
         "ringbuf": 0,
     }
     if blob.find(STRUCT, RINGBUF) is None:

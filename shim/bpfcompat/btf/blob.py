@@ -142,7 +142,7 @@ class Blob:
 
     def add_copy(self, entry: Type, name: str) -> int:
         """Appends a type that is another in all but its name; returns its id."""
-        return self._append(struct.pack("<I", self.add_string(name)) + entry.data[4:])
+        return self._append(struct.pack("<I", self.add_string(name) if name else 0) + entry.data[4:])
 
     def add_struct(self, kind: int, name: str, size: int, members: Sequence[Tuple[int, int, int]] = ()) -> int:
         """Appends a struct or union; returns its id."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """
-Types of iterators, and of the kernel's own BPF objects, for kernels that have none: the function bpf_iter_NAME by whose prototype
-a program is judged, the context struct bpf_iter__NAME, and structs like bpf_map with the fields that clients read. The module
-lays objects out by these when it shows them (kmod/iter/shadows.c), so that the places here are no other's business.
+Types of iterators, of programs' contexts, and of the kernel's own BPF objects, for kernels that have none: the function
+bpf_iter_NAME by whose prototype a program is judged, the context struct bpf_iter__NAME, and structs like bpf_map with the fields
+that clients read. The module lays objects out by these when it shows them (kmod/iter/shadows.c), so that the places here are no
+other's business.
 """
 
 from typing import List, Optional, Tuple
@@ -92,6 +93,14 @@ OBJECTS = (
     ("bpf_link", (("refcnt", "atomic64_t"), ("id", "u32"), ("type", "u32"), ("prog", "bpf_prog *"))),
     ("bpf_iter_meta", (("seq", "seq_file *"), ("session_id", "u64"), ("seq_num", "u64"))),
 )  # type: Tuple[Tuple[str, Fields], ...]
+# What programs get from the module and hand to its helpers, in the layout of bpf(2)'s own header. Programs relocate against these
+# like against any type of the kernel's, though no kernel could have another layout.
+CONTEXTS = (
+    ("bpf_perf_event_data", (("regs", "pt_regs"), ("sample_period", "u64"), ("addr", "u64"))),
+    ("bpf_raw_tracepoint_args", (("args", "u64[0]"),)),
+    ("bpf_perf_event_value", (("counter", "u64"), ("enabled", "u64"), ("running", "u64"))),
+    ("bpf_pidns_info", (("pid", "u32"), ("tgid", "u32"))),
+)  # type: Tuple[Tuple[str, Fields], ...]
 # To each other: what refers to what comes later.
 LATER = {"bpf_prog_aux": (("prog", "bpf_prog *"), ("dst_prog", "bpf_prog *"))}
 
@@ -180,6 +189,17 @@ def _complete(types: _Types, name: str, fields: Fields) -> bool:
 
 def _context(types: _Types, fields: Fields) -> List[Tuple[int, int, int]]:
     return [(types.blob.add_string(name), types.find(text), 64 * nr) for nr, (name, text) in enumerate(fields)]
+
+
+def add_contexts(blob: Blob) -> int:
+    """The types of CONTEXTS that the kernel's BTF lacks; how many that were."""
+    types, count = _Types(blob), 0
+    for name, fields in CONTEXTS:
+        try:
+            count += blob.find(STRUCT, name) is None and _complete(types, name, fields)
+        except KeyError:
+            continue
+    return count
 
 
 def add_iterators(blob: Blob) -> int:
