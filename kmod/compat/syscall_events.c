@@ -164,7 +164,7 @@ static int on_reg(struct trace_event_call *call, enum trace_reg type, void *data
 	case TRACE_REG_PERF_DEL:
 		return 0;
 	default:
-		return -EOPNOTSUPP;	/* ftrace's own buffer: the event has no "enable" file */
+		return -EOPNOTSUPP;	/* ftrace's own buffer: to enable it there fails */
 	}
 }
 
@@ -224,7 +224,7 @@ static int add_event(struct stub_event *e, const struct stub_syscall *syscall, b
 	e->call.class = &e->class;
 	e->call.event.funcs = &functions;
 	*(const char **)&e->call.print_fmt = e->print_fmt;
-	e->call.flags = TRACE_EVENT_FL_IGNORE_ENABLE;
+	/* Not TRACE_EVENT_FL_IGNORE_ENABLE: bpftrace takes for there only what is in available_events. */
 	INIT_LIST_HEAD(&e->call.list);
 
 	if (!register_ftrace_event(&e->call.event))
