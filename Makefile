@@ -37,7 +37,7 @@ test-unit: setup shim
 	.venv/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS) tests/unit
 
 test-full: setup shim
-	tools/setup.sh debug-kernel
+	tools/setup.sh debug-kernel clients
 	.venv/bin/python -m vm build-debug
 	@status=0; $(PYTEST) $(PARALLEL) --full --timeout 1800 || status=$$?; \
 		.venv/bin/python tools/test_summary.py; exit $$status

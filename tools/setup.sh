@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Gets everything that building and testing need: packages by apt (only what is missing), and a virtual environment in
-# .venv. Quick when there is nothing to do. `setup.sh debug-kernel` adds what building the debug kernel needs, `fuzz` libFuzzer,
-# `bench` SystemTap, which events are held against.
+# .venv. Quick when there is nothing to do. Arguments add packages: `debug-kernel` what building the debug kernel needs, `fuzz`
+# libFuzzer, `bench` SystemTap, which events are held against, `clients` bpftrace, whose scripts are run.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,9 +10,16 @@ python=${PYTHON:-/usr/bin/python3}
 packages="qemu-system-x86 linux-image-amd64 linux-headers-amd64 gcc libc6-dev make binutils kmod clang llvm
 	bpftool libbpf-dev libbpf-tools libelf-dev zlib1g-dev dwarves python3 python3-dev python3-venv procps iproute2
 	util-linux zstd git"
-[ "${1:-}" = debug-kernel ] && packages="$packages linux-source-6.1 flex bison bc libssl-dev xz-utils rsync cpio libclang-rt-14-dev"
-[ "${1:-}" = fuzz ] && packages="$packages libclang-rt-14-dev"
-[ "${1:-}" = bench ] && packages="$packages systemtap"
+for stage; do
+	case $stage in
+	debug-kernel)
+		packages="$packages linux-source-6.1 flex bison bc libssl-dev xz-utils rsync cpio libclang-rt-14-dev" ;;
+	fuzz) packages="$packages libclang-rt-14-dev" ;;
+	bench) packages="$packages systemtap" ;;
+	clients) packages="$packages bpftrace" ;;
+	*) echo "setup: no such stage: $stage" >&2; exit 2 ;;
+	esac
+done
 
 say() { printf 'setup: %s\n' "$*"; }
 

@@ -43,7 +43,8 @@ static void nap(int ms)
 {
 	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
 
-	nanosleep(&ts, NULL);
+	/* By the call that tools look for: libc's function makes another. */
+	syscall(SYS_nanosleep, &ts, NULL);
 }
 
 static void reap(pid_t pid)
@@ -208,6 +209,55 @@ static void do_connect(char **arg)
 	must(bind(server, (struct sockaddr *)&addr, sizeof(addr)), "bind");
 	must(listen(server, 1), "listen");
 	must(connect(client, (struct sockaddr *)&addr, sizeof(addr)), "connect");
+}
+
+static void must_send(int from, int to, const char *text)
+{
+	char buf[64];
+
+	must(write(from, text, strlen(text)), "write");
+	must(read(to, buf, sizeof(buf)), "read");
+}
+
+/* serve COMM PORT: a connection that is taken, used and ended by the one who asked for it; and a pair of UNIX sockets. */
+static void do_serve(char **arg)
+{
+	struct sockaddr_in addr = local(arg[0]);
+	int server = (int)must(socket(AF_INET, SOCK_STREAM, 0), "socket"), one = 1, taken, pair[2];
+	int client = (int)must(socket(AF_INET, SOCK_STREAM, 0), "socket");
+
+	loopback_up();
+	must(setsockopt(server, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), "setsockopt");
+	must(bind(server, (struct sockaddr *)&addr, sizeof(addr)), "bind");
+	must(listen(server, 5), "listen");
+	must(connect(client, (struct sockaddr *)&addr, sizeof(addr)), "connect");
+	taken = (int)must(accept(server, NULL, NULL), "accept");
+	must_send(client, taken, "question");
+	must_send(taken, client, "answer");
+	close(client);
+	close(taken);
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "socketpair");
+	must_send(pair[0], pair[1], arg[1]);
+}
+
+/* setuid COMM UID */
+static void do_setuid(char **arg)
+{
+	must(setresuid(0, (uid_t)atoi(arg[0]), 0), "setresuid");
+	must(setresuid(0, 0, 0), "setresuid");
+}
+
+/* sync COMM PATH: each way of it. */
+static void do_sync(char **arg)
+{
+	int fd = (int)must(open(arg[0], O_RDWR | O_CREAT, 0600), arg[0]);
+
+	must(write(fd, arg[0], 1), "write");
+	must(fsync(fd), "fsync");
+	must(fdatasync(fd), "fdatasync");
+	must(syncfs(fd), "syncfs");
+	sync();
+	unlink(arg[0]);
 }
 
 /* A new address can't be bound to as long as it is tentative. A try would be seen by the tool. */
@@ -418,7 +468,8 @@ static const struct {
 	{ "mount", 2, do_mount }, { "syscall", 2, do_syscall }, { "signal", 1, do_signal }, { "bind", 1, do_bind },
 	{ "connect", 1, do_connect }, { "vfs", 4, do_vfs },   { "cache", 3, do_cache },   { "statfs", 2, do_statfs },
 	{ "sleep", 2, do_sleep }, { "file", 3, do_file },     { "fork", 1, do_fork },	  { "udp", 1, do_udp },
-	{ "disk", 2, do_disk },	  { "select", 2, do_select }, { "inet6", 2, do_inet6 }, { "mkdir", 2, do_mkdir }, { "none", 0, do_none },
+	{ "disk", 2, do_disk },	  { "select", 2, do_select }, { "inet6", 2, do_inet6 }, { "mkdir", 2, do_mkdir },
+	{ "serve", 2, do_serve }, { "setuid", 1, do_setuid }, { "sync", 1, do_sync },	  { "none", 0, do_none },
 };
 
 int main(int argc, char **argv)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Starts every program of Debian's libbpf-tools, or every script of its bpftrace, one after the other in a machine: does each
-load its programs, attach them and stay until it is interrupted, and if not, what does it say?"""
+"""Starts every program of Debian's libbpf-tools, one after the other in a machine: does each load its programs, attach them and
+stay until it is interrupted, and if not, what does it say?"""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pathlib import PurePath
 ARGUMENTS = {
     "funclatency": ["vfs_read"], "ksnoop": ["trace", "vfs_read"], "javagc": ["-p", "PID"],
     "fsdist": ["-t", "ext4"], "fsslower": ["-t", "ext4"], "gethostlatency": [], "bashreadline": [],
-    "drsnoop": [], "cpufreq": [], "syncsnoop.bt": [],
+    "drsnoop": [], "cpufreq": [],
 }  # fmt: skip
-SECONDS = {"bpftrace": 25, "libbpf-tools": 6}
+SECONDS = 6
 MARK = "=-=-="
 
 
@@ -50,7 +50,7 @@ class Outcome:
             found = re.search(pattern, self.text, re.M)
             if found:
                 return found[0].strip()
-        if self.status in (0, 124, 130) or self.seconds >= min(SECONDS.values()):
+        if self.status in (0, 124, 130) or self.seconds >= SECONDS:
             return ""
         return (self.text.strip().splitlines() or ["nothing said"])[-1]
 
@@ -67,16 +67,16 @@ COMPLAINTS = [
 ]
 
 
-def script(package: str, names: tuple[str, ...]) -> str:
+def script(names: tuple[str, ...]) -> str:
     """A shell script that runs each for some seconds. Output is cut: some never stop talking."""
     modules = "for m in ext4 xfs btrfs nfs md-mod; do modprobe $m 2>/dev/null; done"
-    lines = [modules, "sleep 100000 & PID=$!", "export BPFTRACE_STRLEN=64"]
+    lines = [modules, "sleep 100000 & PID=$!"]
     for name in names:
         words = [word if word == "PID" else shlex.quote(word) for word in ARGUMENTS.get(name, [])]
         command = " ".join([f"/usr/sbin/{name}", *words]).replace("PID", "$PID")
         lines += [
             "begin=$(date +%s%N)",
-            f"timeout --preserve-status -k 20 -s INT {SECONDS[package]} {command} >/tmp/tool.out 2>&1 </dev/null",
+            f"timeout --preserve-status -k 20 -s INT {SECONDS} {command} >/tmp/tool.out 2>&1 </dev/null",
             f"echo '{MARK} {name}' $? $(( ($(date +%s%N) - begin) / 1000000 ))",
             "{ head -c 1500; echo; echo ...; tail -c 1500; } </tmp/tool.out; echo",
         ]

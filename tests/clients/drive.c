@@ -198,7 +198,7 @@ int main(int argc, char **argv)
 	}
 	if (!last)
 		kill(tool.pid, SIGINT);
-	until = now() + (last ? seconds : 20);
+	until = now() + (last || seconds > 90 ? seconds : 20);
 	while (!ended(&tool) && now() < until)
 		nap(5);
 	if (!ended(&tool)) {

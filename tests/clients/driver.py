@@ -8,7 +8,7 @@ import random
 import re
 import string
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,12 +88,17 @@ def drive(
     in_reach: bool = False,
     last: bool = False,
     seconds: int = 90,
+    shell: str = "",
+    env: Mapping[str, str] | None = None,
 ) -> Session:
-    """One session; natively, or preloaded where bpf(2) is denied (unless `in_reach`). With `last` the tool ends by itself."""
+    """
+    One session; natively, or preloaded where bpf(2) is denied (unless `in_reach`). With `last` the tool ends by itself. With
+    `shell` the activity is that script, in which $ACT is act.
+    """
     command = [str(build("drive")), "-t", str(seconds), *(["-l"] if last else [])]
-    command += [*map(str, tool), "--", str(build("act")), *map(str, activity)]
-    env = {} if native else {"DRIVE_PRELOAD": str(preload())}
-    done = vm.run(command, native=native or in_reach, env=env, timeout=seconds * 2 + 60)
+    command += [*map(str, tool), "--", *(["sh", "-c", shell] if shell else [str(build("act")), *map(str, activity)])]
+    given = {**(env or {}), "ACT": str(build("act")), **({} if native else {"DRIVE_PRELOAD": str(preload())})}
+    done = vm.run(command, native=native or in_reach, env=given, timeout=seconds * 2 + 60)
     found = [Said(int(status), out, err) for _, status, out, err in _SAID.findall(done.stdout)]
     assert done.returncode == 0 and len(found) == 2, f"{done.stdout}\n{done.stderr}"
     return Session(*found, done.stderr)
