@@ -575,6 +575,8 @@ int bc_btf_check(struct bc_btf *btf, const struct bc_btf_log *log)
 	if (!err)
 		err = check_types(c);
 	/* The kernel's own BTF comes from its build; look-ups in it bear loops. */
+	if (!err && btf->kernel)
+		err = bc_btf_check_ids(c);
 	if (!err && !btf->kernel) {
 		c->state = port_zalloc(btf->type_cnt);
 		c->final = port_zalloc(btf->type_cnt * sizeof(u32));

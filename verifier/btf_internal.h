@@ -109,6 +109,8 @@ bool bc_btf_name_off_ok(struct bc_btf_check *c, u32 off);
 bool bc_btf_ident_ok(struct bc_btf_check *c, u32 off);
 /* btf_link.c: the references of all types, once each type was found good by itself. */
 int bc_btf_link(struct bc_btf_check *c);
+/* ... alone that they are to types which there are, as look-ups take for granted. */
+int bc_btf_check_ids(struct bc_btf_check *c);
 /* btf.c: makes room for one more type. */
 int bc_btf_add_type(struct bc_btf *btf, const struct btf_type *t, u32 *room);
 

@@ -427,6 +427,31 @@ static int check_tag_order(struct bc_btf_check *c)
 	return 0;
 }
 
+int bc_btf_check_ids(struct bc_btf_check *c)
+{
+	const struct btf_type *t;
+	bool is_proto, known;
+	u32 id, i, edges;
+
+	c->linking = true;
+	for (id = 1; id < c->btf->type_cnt; id++) {
+		t = c->btf->types[id];
+		c->log_id = id;
+		is_proto = bt_is(t, KIND_BIT(FUNC_PROTO));
+		edges = bt_is(t, KINDS_NEED_LINK) || is_proto ? edge_cnt(t) : 0;
+		known = true;
+		for (i = 0; i < edges; i++)
+			known &= edge_target(t, i) < c->btf->type_cnt;
+		for (i = 0; is_proto && i < bt_vlen(t); i++)
+			known &= bt_params(t)[i].type < c->btf->type_cnt;
+		if (!known)
+			return bc_btf_bad_type(c, t, "Invalid type_id");
+		if (!(id & 0x3ff))
+			port_poll();
+	}
+	return 0;
+}
+
 int bc_btf_link(struct bc_btf_check *c)
 {
 	const struct btf_type *t;

@@ -7,6 +7,7 @@ import random
 import shutil
 import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,38 @@ def test_legal_corners() -> None:
     error, log = verdict(btf.blob())
     # a function's arguments carry names; a variadic end has none
     assert error == "", log[-400:]
+
+
+NOWHERE = 99
+
+
+@pytest.mark.parametrize(
+    "refer",
+    [
+        lambda btf: btf.ptr(NOWHERE),
+        lambda btf: btf.modifier(b.CONST, NOWHERE),
+        lambda btf: btf.struct("s", 4, [("m", NOWHERE, 0)]),
+        lambda btf: btf.array(NOWHERE, 1, 1),
+        lambda btf: btf.array(1, NOWHERE, 1),
+        lambda btf: btf.proto(NOWHERE, []),
+        lambda btf: btf.proto(0, [("p", NOWHERE)]),
+        lambda btf: btf.func("f", NOWHERE),
+        lambda btf: btf.var("v", NOWHERE),
+        lambda btf: btf.datasec(".data", 4, [(NOWHERE, 0, 4)]),
+    ],
+)
+def test_kernel_btf_refers_to_types_that_it_has(refer: Callable[[b.Btf], int]) -> None:
+    """libFuzzer: a kernel function's parameter that pointed past all types."""
+    for there in (False, True):
+        btf = b.Btf()
+        btf.int("int", 4)
+        at = refer(btf)
+        while there and btf.count < NOWHERE:
+            btf.int("int", 4)
+        with World() as world:
+            fd, log = world.btf(btf.blob(), kernel=True)
+            assert (fd >= 0) == there, log
+            assert there or (f"[{at}] " in log and "Invalid type_id" in log)
 
 
 def test_kernel_btf_is_indexed() -> None:
