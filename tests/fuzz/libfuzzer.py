@@ -18,11 +18,12 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/unit"), str(ROOT / "tests/guest"), str(ROOT)]
 
+import asm as a  # noqa: E402
 from fuzz import gen, note  # noqa: E402
-from programs import accept, dynptr, kptr, reject, timer  # noqa: E402
+from programs import accept, dynptr, kptr, kptr_ref, reject, timer  # noqa: E402
 from programs import btf as b  # noqa: E402
 from programs.btf_bad import BAD, blob_of  # noqa: E402
-from programs.case import Case, MapSpec  # noqa: E402
+from programs.case import ARRAY, CGROUP_SOCK, KPROBE, Case, MapSpec  # noqa: E402
 
 OUT = ROOT / "build/libfuzzer"
 SANITIZE = ["-fsanitize=fuzzer-no-link,address,undefined", "-fno-sanitize-recover=undefined"]
@@ -107,6 +108,50 @@ def with_lines(case: Case) -> bytes:
     return pack(case.code(lambda spec: FIXED.get(spec.name, 3)), case.prog_type, btf=btf.blob(), funcs=funcs, lines=lines)
 
 
+def kernel_with_objects() -> tuple[bytes, dict[str, int], int]:
+    """A kernel's BTF that describes values which own objects, too; the numbers of its functions, and of the value."""
+    btf = b.Btf()
+    number, ulong = btf.int("int", 4), btf.int("long unsigned int", 8, 0)
+    btf.struct("task_struct", 8, [("flags", ulong, 0)])
+    member = btf.struct("prog_test_member", 8, [("a", number, 0), ("c", number, 32)])
+    this = btf.ptr(member + 2)
+    fields = [("a", number, 0), ("b", number, 32), ("memb", member, 64), ("next", this, 128), ("cnt", number, 192)]
+    held = btf.struct("prog_test_ref_kfunc", 32, fields)
+    ids = {}
+    for name, returns, params in (
+        ("call_test_acquire", this, [("p", btf.ptr(ulong))]), ("call_test_release", 0, [("p", this)]),
+        ("call_memb_release", 0, [("p", btf.ptr(member))]),
+        ("call_test_kptr_get", this, [("pp", btf.ptr(this)), ("a", number), ("b", number)]),
+    ):  # fmt: skip
+        ids[name] = btf.func(f"bpf_kfunc_{name}", btf.proto(returns, params))
+    owned, other = (btf.ptr(btf.modifier(b.TYPE_TAG, to, "kptr_ref")) for to in (held, member))
+    borrowed = btf.ptr(btf.modifier(b.TYPE_TAG, held, "kptr"))
+    places = (("owned", owned), ("member", other), ("number", ulong), ("borrowed", borrowed))
+    value = btf.struct("val", kptr_ref.SIZE, [(name, to, 64 * i) for i, (name, to) in enumerate(places)])
+    return btf.blob(), ids, value
+
+
+def kept() -> dict[str, bytes]:
+    """Objects in map values, and storage: their types are the kernel's, so that is the BTF of these inputs."""
+    blob, ids, value = kernel_with_objects()
+    map_fd, made = NEXT_FD + 1, {}
+
+    def put(name: str, code: bytes, prog_type: int, spec: MapSpec, value_type: int) -> None:
+        made[name] = pack(code, prog_type, btf=blob, kernel=True, spec=spec, value_type=value_type, log_level=len(made) % 8)
+
+    for case in kptr_ref.cases(lambda name: a.call_kfunc(ids[name])):
+        code = case.insns.replace(kptr_ref.MAP.to_bytes(4, "little"), map_fd.to_bytes(4, "little"))
+        put(case.name, code, case.prog_type, MapSpec("", ARRAY, 4, kptr_ref.SIZE, 1), value)
+    for name, helper, prog_type, map_type in (("task", 156, KPROBE, 29), ("socket", 107, CGROUP_SOCK, 24)):
+        for flags in (0, 1):
+            owner = [a.call(158), a.mov(a.R2, a.R0)] if name == "task" else [a.mov(a.R2, a.R1)]
+            code = a.asm(*owner, a.ld_map(a.R1, map_fd), a.mov_imm(a.R3, 0), a.mov_imm(a.R4, flags), a.call(helper),
+                         a.jmp_imm("eq", a.R0, 0, 2), a.st(8, a.R0, 8, 7), a.ldx(4, a.R0, a.R0, 12), a.mov_imm(a.R0, 0),
+                         a.exit_())  # fmt: skip
+            put(f"storage of a {name} {flags}", code, prog_type, MapSpec("", map_type, 4, 16, 1), 0)
+    return made
+
+
 def seeds(count: int) -> dict[str, bytes]:
     """First inputs by name: our tables of programs and of BTF, and @count random programs."""
     made: dict[str, bytes] = {}
@@ -117,6 +162,7 @@ def seeds(count: int) -> dict[str, bytes]:
         made[case.name] = of_case(case, len(made) % 8)
         if len(made) % 4 == 0:
             made[case.name + " lines"] = with_lines(case)
+    made |= kept()
     for name, _, _, make in BAD:
         made["btf " + name] = pack(b"", btf=blob_of(make)[:65535])
     for name, (blob, _, value) in {"lock": b.lock_btf(), "kptr": b.kptr_btf()}.items():

@@ -27,8 +27,8 @@ from fuzz.planted import BUGS, Bug  # noqa: E402
 
 OUT = ROOT / "build/typed"
 FLAGS = ["-std=gnu89", "-O2", "-g", "-fno-strict-aliasing", "-fwrapv", "-DBC_TRACE", "-w"]
-EVERYTHING = 511  # GEN_ALL
-V3 = 478  # without encodings later than Linux 6.1's, and without the small kernel
+EVERYTHING = 2047  # GEN_ALL
+V3 = 2014  # without encodings later than Linux 6.1's, and without the small kernel
 BUDGET = 1_000_000
 
 

@@ -22,7 +22,12 @@ def program_types() -> tuple[bytes, dict[str, int]]:
     locked = btf.struct("locked", 48, [("lock", lock, 0), ("number", u64, 64), ("more", btf.array(u64, u32, 4), 128)])
     timed = btf.struct("timed", 48, [("timer", timer, 0), ("more", btf.array(u64, u32, 4), 128)])
     task = btf.ptr(btf.modifier(b.TYPE_TAG, btf.struct("task_struct", 0, []), "kptr"))
-    kept = btf.struct("kept", 48, [("task", task, 0), ("more", btf.array(u64, u32, 5), 64)])
+    held = btf.struct("prog_test_ref_kfunc", 0, [])
+    owned, borrowed = (btf.ptr(btf.modifier(b.TYPE_TAG, held, tag)) for tag in ("kptr_ref", "kptr"))
+    kept = [("task", task, 0), ("owned", owned, 64), ("borrowed", borrowed, 128), ("more", btf.array(u64, u32, 3), 192)]
+    kept = btf.struct("kept", 48, kept)
+    section = [(btf.var("kept_object", owned), 0, 8), (btf.var("beside_it", btf.array(u64, u32, 5)), 8, 40)]
+    kept_section = btf.datasec(".data.kept", 48, section)
     static = btf.func("step", btf.proto(number, [("a", u64), ("b", u64), ("c", u64)]))
     of_memory = btf.func("of_memory", btf.proto(number, [("m", btf.ptr(btf.modifier(b.CONST, memory))), ("n", number)]), b.GLOBAL)
     pointer = btf.ptr(btf.modifier(b.TYPEDEF, context["__sk_buff"], "ctx_t"))
@@ -36,14 +41,25 @@ def program_types() -> tuple[bytes, dict[str, int]]:
     forward = btf.add(b.FWD, "elsewhere")
     btf.ptr(btf.modifier(b.VOLATILE, btf.modifier(b.CONST, forward)))
     btf.modifier(b.RESTRICT, btf.ptr(char))
-    btf.add(b.FLOAT, "double", 8)
+    for size in (2, 4, 8, 12, 16):
+        btf.add(b.FLOAT, f"float{size}", size)
+    short, truth, huge = btf.int("short", 2), btf.int("_Bool", 1, b.BOOL), btf.int("__int128", 16)
+    small = [btf.enum(f"enum{size}", size, [(f"E{size}", -1)]) for size in (1, 2, 8)]
+    mixed = [("s", short, 0), ("b", truth, 16), ("e", small[1], 32), ("f", btf.add(b.FLOAT, "float", 4), 64), ("h", huge, 128)]
+    btf.struct("mixed", 32, mixed)
+    btf.add(b.FWD, "elsewhere_too", kflag=True)
+    btf.struct("nothing", 0, [])
+    btf.proto(number, [("n", number), ("", 0)])
+    btf.proto(0, [])
+    btf.array(btf.ptr(char), number, 3)
+    btf.decl_tag("note", btf.modifier(b.TYPEDEF, number, "number_t"))
     btf.modifier(b.TYPE_TAG, u32, "tag")
     btf.decl_tag("note", memory)
     btf.decl_tag("note", memory, 0)
     btf.decl_tag("argument", static, 1)
     variable = btf.var("count", u32)
     btf.datasec(".data", 8, [(variable, 0, 4), (btf.var("last", number, b.STATIC), 4, 4)])
-    ids = {"KEY": u32, "LOCKED": locked, "TIMER": timed, "KEPT": kept}
+    ids = {"KEY": u32, "LOCKED": locked, "TIMER": timed, "KEPT": kept, "KEPT_SECTION": kept_section, "MEMORY": memory}
     ids |= {"STATIC": static, "GLOBAL_MEM": of_memory, "GLOBAL_CTX": of_context}
     ids |= {"FILE": btf.name("typed.c"), "LINE": btf.name("\treturn n;"), "OTHER_LINE": btf.name("int step(void)")}
     return btf.blob(), ids
@@ -57,7 +73,9 @@ def kernel_types() -> tuple[bytes, dict[str, int]]:
     inode = btf.struct("inode", 80, [("i_mode", number, 0), ("i_ino", long, 512)])
     dentry = btf.struct("dentry", 64, [("d_flags", number, 0), ("d_inode", btf.ptr(inode), 384)])
     path = btf.struct("path", 16, [("dentry", btf.ptr(dentry), 0), ("mnt", void_ptr, 64)])
-    file = btf.struct("file", 64, [("f_u", long, 0), ("f_path", path, 128), ("f_flags", number, 256)])
+    tagged = [("f_user", btf.ptr(btf.modifier(b.TYPE_TAG, inode, "user")), 320)]
+    tagged += [("f_each", btf.ptr(btf.modifier(b.TYPE_TAG, inode, "percpu")), 384)]
+    file = btf.struct("file", 64, [("f_u", long, 0), ("f_path", path, 128), ("f_flags", number, 256), *tagged])
     either = btf.struct("either", 8, [("count", number, 0), ("next", btf.ptr(file), 0)], kind=b.UNION)
     whole = [("state", long), ("pid", number), ("tgid", number), ("comm", btf.array(char, number, 16)), ("either", either)]
     places = dict(zip(("state", "pid", "tgid", "comm", "either"), (0, 64, 96, 128, 256), strict=True))
@@ -75,6 +93,8 @@ def kernel_types() -> tuple[bytes, dict[str, int]]:
     ids = {"READ": btf.func("vfs_read", btf.proto(long, read))}
     ids["PAGE"] = btf.func("mark_page_accessed", btf.proto(0, [("page", page)]))
     ids["PAIR"] = btf.func("of_pair", btf.proto(number, [("n", number), ("pair", pair), ("last", number)]))
+    arguments = [(name, btf.ptr(btf.modifier(b.TYPE_TAG, inode, name))) for name in ("user", "percpu", "other")]
+    ids["TAGGED"] = btf.func("tagged_arguments", btf.proto(number, arguments))
     rename = btf.proto(0, [("__data", void_ptr), ("task", btf.ptr(task)), ("comm", chars)])
     for name in ("tcp_sock", "tcp6_sock", "udp6_sock"):
         btf.struct(name, 8, [("flags", long, 0)])
@@ -93,7 +113,10 @@ def kernel_types() -> tuple[bytes, dict[str, int]]:
     for key, (name, arguments) in walked.items():
         ids[f"ITER_{key}"] = btf.func(f"bpf_iter_{name}", btf.proto(number, [("meta", meta), *arguments]))
     sk_buff = btf.ptr(btf.struct("__sk_buff", 4, [("len", number, 0)]))
-    sock = btf.ptr(btf.struct("sock", 8, [("flags", long, 0)]))
+    common = btf.struct("sock_common", 8, [("flags", long, 0)])
+    sock = btf.ptr(btf.struct("sock", 16, [("common", common, 0), ("more", long, 64)]))
+    btf.struct("socket", 16, [("state", number, 0), ("sk", sock, 64)])
+    ids["CLOSE"] = btf.func("tcp_close", btf.proto(0, [("sk", sock), ("timeout", long)]))
     innermost = btf.struct("prog_test_innermost", 8, [("x2", number, 0), ("x3", number, 32)])
     inner = btf.struct("prog_test_inner", 12, [("x1", number, 0), ("more", innermost, 32)])
     plain = btf.ptr(btf.struct("prog_test_pass1", 16, [("x0", number, 0), ("more", inner, 32)]))
@@ -109,18 +132,27 @@ def kernel_types() -> tuple[bytes, dict[str, int]]:
         "REF": ("ref", 0, [("p", this)]), "CTX": ("pass_ctx", 0, [("skb", sk_buff)]), "PASS": ("pass1", 0, [("p", plain)]),
         "LEN": ("mem_len_pass1", 0, [("mem", void_ptr), ("mem__sz", number)]),
         "SUM": ("2", number, [("sk", sock), ("a", number), ("b", number)]),
+        "SUM4": ("1", long, [("sk", sock), ("a", number), ("b", long), ("c", number), ("d", long)]),
+        "KPTR_GET": ("kptr_get", this, [("pp", btf.ptr(this)), ("a", number), ("b", number)]), "DESTROY": ("destructive", 0, []),
     }
     for key, (name, returns, arguments) in functions.items():
-        named = f"bpf_kfunc_call_test{'' if name == '2' else '_'}{name}"
+        named = f"bpf_kfunc_call_test{'' if name.isdigit() else '_'}{name}"
         ids[f"KF_{key}"] = btf.func(named, btf.proto(returns, arguments))
     ids["RENAME"] = btf.modifier(b.TYPEDEF, btf.ptr(rename), "btf_trace_task_rename")
     return btf.blob(), ids
 
 
+def module_types() -> tuple[bytes, dict[str, int]]:
+    """A module's: one variable, by a name that the kernel has too."""
+    btf = b.Btf()
+    variable = btf.var("jiffies", btf.int("long unsigned int", 8, 0))
+    return btf.blob(), {"VAR": variable}
+
+
 def header() -> str:
     """types.h of tests/fuzz/typed."""
     text = "/* SPDX-License-Identifier: MIT */\n/* Made by typed_types.py. */\n"
-    for name, (blob, ids) in {"types": program_types(), "kernel": kernel_types()}.items():
+    for name, (blob, ids) in {"types": program_types(), "kernel": kernel_types(), "module": module_types()}.items():
         text += "".join(f"#define {name.upper()}_{key} {value}\n" for key, value in ids.items())
         text += f"static const unsigned char {name}_blob[] __attribute__((unused)) = {{ {', '.join(map(str, blob))} }};\n"
     return text

@@ -245,6 +245,13 @@ HELPER(zero)
 	return 0;
 }
 
+/* A task: nothing of it can be read here, but it has an address. */
+HELPER(current_task_btf)
+{
+	UNUSED(r1, r2, r3, r4, r5);
+	return (unsigned long)&bcu_cur->task;
+}
+
 HELPER(pid_tgid)
 {
 	UNUSED(r1, r2, r3, r4, r5);
@@ -446,7 +453,7 @@ const bc_helper_fn bcu_helpers[__BPF_FUNC_MAX_ID] = {
 	[BPF_FUNC_get_func_arg] = h_zero,
 	[BPF_FUNC_get_func_ret] = h_zero,
 	[BPF_FUNC_get_func_arg_cnt] = h_zero,
-	[BPF_FUNC_get_current_task_btf] = h_zero,
+	[BPF_FUNC_get_current_task_btf] = h_current_task_btf,
 	[BPF_FUNC_task_pt_regs] = h_zero,
 	[BPF_FUNC_get_attach_cookie] = h_zero,
 	[BPF_FUNC_trace_printk] = h_printk,
@@ -461,6 +468,15 @@ const bc_helper_fn bcu_helpers[__BPF_FUNC_MAX_ID] = {
 	[BPF_FUNC_timer_set_callback] = bcu_timer_set_callback,
 	[BPF_FUNC_timer_start] = bcu_timer_start,
 	[BPF_FUNC_timer_cancel] = bcu_timer_cancel,
+	[BPF_FUNC_kptr_xchg] = bcu_kptr_xchg,
+	[BPF_FUNC_task_storage_get] = bcu_storage_get,
+	[BPF_FUNC_task_storage_delete] = bcu_storage_delete,
+	[BPF_FUNC_sk_storage_get] = bcu_storage_get,
+	[BPF_FUNC_sk_storage_delete] = bcu_storage_delete,
+	[BPF_FUNC_get_local_storage] = bcu_local_storage,
+	[BPF_FUNC_sock_from_file] = h_zero,
+	[BPF_FUNC_copy_from_user] = h_probe_read,
+	[BPF_FUNC_copy_from_user_task] = h_probe_read,
 	[BPF_FUNC_find_vma] = h_fault,	/* none is found */
 	[BPF_FUNC_sk_lookup_tcp] = h_zero,	/* none is found: there are no sockets here */
 	[BPF_FUNC_sk_lookup_udp] = h_zero,

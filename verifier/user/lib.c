@@ -152,6 +152,7 @@ int bcu_map_new(struct bcu *w, u32 type, u32 key_size, u32 value_size, u32 max_e
 {
 	struct bc_btf *btf = btf_of_fd(w, btf_fd);
 	struct bcu_map *m;
+	u32 room = bcu_is_storage(type) ? BCU_STORAGE : max_entries;
 	int fd;
 
 	if (type == BPF_MAP_TYPE_PROG_ARRAY && max_entries > ARRAY_SIZE(m->progs))
@@ -168,9 +169,9 @@ int bcu_map_new(struct bcu *w, u32 type, u32 key_size, u32 value_size, u32 max_e
 	m->desc.timer_off = -1;
 	m->key_stride = round_up(key_size, 8) + 8;	/* behind the key: is the entry in use */
 	m->value_stride = round_up(value_size, 8);
-	m->data_size = type == BPF_MAP_TYPE_RINGBUF ? max_entries : (size_t)(m->key_stride + m->value_stride) * max_entries;
+	m->data_size = type == BPF_MAP_TYPE_RINGBUF ? max_entries : (size_t)(m->key_stride + m->value_stride) * room;
 	m->data = calloc(1, m->data_size ? m->data_size : 1);
-	m->blocks[0] = m->values = type == BPF_MAP_TYPE_RINGBUF ? m->data : m->data + (size_t)m->key_stride * max_entries;
+	m->blocks[0] = m->values = type == BPF_MAP_TYPE_RINGBUF ? m->data : m->data + (size_t)m->key_stride * room;
 	if (btf) {
 		m->desc.btf = btf;
 		m->desc.btf_value_type_id = value_type_id;
@@ -179,6 +180,9 @@ int bcu_map_new(struct bcu *w, u32 type, u32 key_size, u32 value_size, u32 max_e
 			m->desc.spin_lock_off = -1;
 		m->desc.timer_off = bc_btf_find_timer(btf, value_type_id);
 		bc_btf_find_kptrs(btf, value_type_id, w->vmlinux, &m->desc);
+		/* no loader makes such a map */
+		if (bc_btf_size(btf, value_type_id) != (s64)value_size)
+			m->desc.kptr_cnt = 0;
 	}
 	fd = m->data ? new_object(w, BCU_MAP, m) : -ENOMEM;
 	if (fd < 0) {
@@ -186,6 +190,7 @@ int bcu_map_new(struct bcu *w, u32 type, u32 key_size, u32 value_size, u32 max_e
 		free(m);
 		return fd;
 	}
+	bcu_kptr_map(w, m, false);
 	m->desc.id = fd;
 	snprintf(m->desc.name, sizeof(m->desc.name), "map%d", fd);
 	return fd;
@@ -221,6 +226,19 @@ void *bcu_lookup(struct bcu_map *m, const void *key)
 	return NULL;
 }
 
+/* References that the value holds stay there. */
+static void copy_value(const struct bcu_map *m, u8 *to, const u8 *from)
+{
+	u64 kept[BC_MAX_KPTRS];
+	u32 i;
+
+	for (i = 0; i < m->desc.kptr_cnt; i++)
+		memcpy(&kept[i], (m->desc.kptrs[i].ref ? to : from) + m->desc.kptrs[i].off, sizeof(kept[i]));
+	memcpy(to, from, m->desc.value_size);
+	for (i = 0; i < m->desc.kptr_cnt; i++)
+		memcpy(to + m->desc.kptrs[i].off, &kept[i], sizeof(kept[i]));
+}
+
 long bcu_update(struct bcu_map *m, const void *key, const void *value, u64 flags)
 {
 	u8 *v = bcu_lookup(m, key);
@@ -241,7 +259,7 @@ long bcu_update(struct bcu_map *m, const void *key, const void *value, u64 flags
 	}
 	if (!v)
 		return -E2BIG;
-	memcpy(v, value, m->desc.value_size);
+	copy_value(m, v, value);
 	return 0;
 }
 
@@ -624,6 +642,7 @@ int bcu_run(struct bcu *w, int fd, struct bcu_run *r)
 	}
 	bcu_trace_end();
 	r->overflows = w->area.overflows;
+	r->mem_violations += bcu_kptrs_drop(w);
 	r->ref_leaks = bcu_ringbuf_drop_all(w) + bcu_object_refs();
 	r->packet = packet;
 	free(w->moved_packet);

@@ -17,6 +17,8 @@
 #define BCU_RECORDS	64
 #define BCU_TIMERS	16
 #define BCU_DYNPTRS	32
+#define BCU_KPTR_MAPS	32	/* ... of which the watch looks at kptrs */
+#define BCU_STORAGE	4	/* elements of a map of storage */
 
 enum bcu_kind { BCU_NONE, BCU_MAP, BCU_BTF, BCU_PROG };
 
@@ -52,6 +54,7 @@ struct bcu_reg {
 	u32 id;
 	s32 range;			/* packet pointers */
 	u32 mem_size;			/* PTR_TO_MEM */
+	bool ref;			/* it must be given back */
 };
 
 struct bcu_slot {
@@ -118,6 +121,9 @@ struct bcu {
 	const struct bc_btf *vmlinux;
 	bool no_boot;			/* the caller has not CAP_SYS_BOOT */
 	u64 jiffies;
+	struct bcu_map *kptr_maps[BCU_KPTR_MAPS];
+	u32 kptr_map_cnt;
+	u64 task;			/* where the current one is */
 	u8 sample[64];			/* the one record of each user ring buffer */
 	bool all_helpers;		/* programs may call helpers that are not here; such programs do not run */
 	struct bc_exec_area area;
@@ -176,6 +182,18 @@ u64 bcu_timer_start(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
 u64 bcu_timer_cancel(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
 void bcu_timers_expire(struct bcu *w);	/* those that were started */
 
+/* kept.c */
+u64 bcu_kptr_xchg(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
+u64 bcu_storage_get(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
+u64 bcu_storage_delete(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
+u64 bcu_local_storage(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);
+bool bcu_is_storage(u32 map_type);
+void bcu_kptr_map(struct bcu *w, struct bcu_map *m, bool gone);	/* one comes, or goes */
+bool bcu_kptr_access(const struct bcu *w, u64 addr, u32 size, bool write);	/* may a program load or store there, as for kptrs? */
+bool bcu_has_kptr(const struct bcu *w, u64 addr, u64 size);	/* has any a part in these bytes? */
+bool bcu_kptr_arg(const struct bcu *w, u64 addr);		/* is it where a reference is kept? */
+u32 bcu_kptrs_drop(struct bcu *w);	/* gives all references in maps back; how many were to something else than an object */
+
 /* watch_objects.c: dynptrs and kernel objects of the run at work. */
 void bcu_dynptr_made(struct bcu *w, u64 at, bool record);
 void bcu_dynptr_gone(struct bcu *w, u64 at);
@@ -183,6 +201,7 @@ struct bcu_dynptr *bcu_dynptr_at(struct bcu *w, u64 at, u32 size);	/* one that t
 void bcu_dynptrs_of_frame(struct bcu *w, const struct bcu_frame *f);	/* ... go with it */
 bool bcu_dynptr_arg(struct bcu *w, u64 at, u16 arg);	/* is it what a helper with such an argument may be given? */
 bool bcu_dynptr_slot(const struct bcu *w, u64 at, bool record);	/* does a dynptr of that kind lie there? */
+bool bcu_object_held(u64 addr);			/* is it the kernel functions' object, with a reference taken? */
 u32 bcu_object_refs(void);			/* references to the kernel functions' object, which are given back */
 bool bcu_kfunc_args(const struct bcu *w, u32 kfunc, const u64 *regs);	/* is what the function is given the program's? */
 

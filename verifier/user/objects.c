@@ -100,6 +100,7 @@ static void drop(struct bcu *w, struct bcu_object *o)
 	if (o->kind == BCU_PROG) {
 		bcu_free_prog(w, o->ptr);
 	} else if (o->kind == BCU_MAP) {
+		bcu_kptr_map(w, o->ptr, true);
 		free(((struct bcu_map *)o->ptr)->data);
 		free(o->ptr);
 	} else {

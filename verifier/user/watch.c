@@ -26,6 +26,7 @@ static void copy_reg(struct bcu_reg *to, const struct bpf_reg_state *from)
 	to->id = from->id;
 	to->range = 0;
 	to->mem_size = 0;
+	to->ref = from->ref_obj_id;
 	switch (BC_BASE_TYPE(from->type)) {
 	case CONST_PTR_TO_MAP:
 	case PTR_TO_MAP_VALUE:
@@ -258,6 +259,10 @@ static void check_access(struct bcu *w, const struct bc_exec_prog *prog, u32 idx
 		note(w, "insn %u (0x%02x): %u bytes at 0x%llx are none of the program's", orig, insn->code, size, addr);
 		stop(w);
 	}
+	if (!bcu_kptr_access(w, addr, size, BPF_CLASS(insn->code) != BPF_LDX)) {
+		note(w, "insn %u (0x%02x): %u bytes at 0x%llx of a kept pointer", orig, insn->code, size, addr);
+		stop(w);
+	}
 	if (prog != &w->running->exec || !w->running->recorded || orig >= w->running->recorded_cnt)
 		return;
 	/* an access of a helper's that is done in place */
@@ -308,12 +313,24 @@ static void check_helper(struct bcu *w, const struct bc_exec_prog *prog, u32 idx
 			note(w, "insn %u: what lies at 0x%llx is no dynptr for %s", prog->aux[idx].orig_insn, regs[i + 1], proto->name);
 			stop(w);
 			continue;
+		case BC_ARG_KPTR:
+			if (bcu_kptr_arg(w, regs[i + 1]))
+				continue;
+			note(w, "insn %u: 0x%llx keeps no reference for %s", prog->aux[idx].orig_insn, regs[i + 1], proto->name);
+			stop(w);
+			continue;
+		case BC_ARG_BTF_ID:
+			if (!(proto->arg[i] & BC_ARG_RELEASE) || !regs[i + 1] || bcu_object_held(regs[i + 1]))
+				continue;
+			note(w, "insn %u: nothing is held at 0x%llx, given to %s", prog->aux[idx].orig_insn, regs[i + 1], proto->name);
+			stop(w);
+			continue;
 		default:
 			continue;
 		}
 		if (!size || (!regs[i + 1] && (proto->arg[i] & BC_ARG_OR_NULL)))
 			continue;
-		if (size <= U32_MAX && bcu_may_touch(w, regs[i + 1], size))
+		if (size <= U32_MAX && bcu_may_touch(w, regs[i + 1], size) && !bcu_has_kptr(w, regs[i + 1], size))
 			continue;
 		note(w, "insn %u: %llu bytes at 0x%llx, given to %s, are none of the program's", prog->aux[idx].orig_insn, size, regs[i + 1],
 		     proto->name);

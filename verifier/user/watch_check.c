@@ -88,6 +88,8 @@ bool bcu_reg_holds(const struct bcu *w, const struct bcu_reg *r, u64 x)
 		return x == (unsigned long)w->run->packet + w->run->packet_size;
 	case PTR_TO_MEM:
 		return !(r->type & MEM_ALLOC) || record_holds(w, r, x);
+	case PTR_TO_BTF_ID:	/* a reference is to something that is there */
+		return !r->ref || bcu_object_held(x - (s64)r->off);
 	default:
 		return true;
 	}

@@ -78,6 +78,11 @@ bool bcu_dynptr_arg(struct bcu *w, u64 at, u16 arg)
 	return lent || ((bcu_dynptr_slot(w, at, true) || bcu_dynptr_slot(w, at, false)) && leads_somewhere(w, at));
 }
 
+bool bcu_object_held(u64 addr)
+{
+	return bc_kfunc_object_has(addr, COUNT_OFF + sizeof(s32)) && *(s32 *)(unsigned long)(addr + COUNT_OFF) > 1;
+}
+
 u32 bcu_object_refs(void)
 {
 	u64 object = bc_kfunc_table[BC_KFUNC_call_test_acquire](0, 0, 0, 0, 0);
@@ -96,10 +101,12 @@ bool bcu_kfunc_args(const struct bcu *w, u32 kfunc, const u64 *regs)
 		return bcu_may_touch(w, r1, sizeof(u64));
 	case BC_KFUNC_call_test_release:
 	case BC_KFUNC_call_test_ref:
-		return bc_kfunc_object_has(r1, COUNT_OFF + sizeof(s32)) && *(s32 *)(unsigned long)(r1 + COUNT_OFF) > 1;
+		return bcu_object_held(r1);
 	case BC_KFUNC_call_test_get_rdwr_mem:
 	case BC_KFUNC_call_test_get_rdonly_mem:
 		return bc_kfunc_object_has(r1, COUNT_OFF + sizeof(s32));
+	case BC_KFUNC_call_test_kptr_get:
+		return bcu_kptr_arg(w, r1);
 	case BC_KFUNC_call_test_pass_ctx:
 		return r1 == (unsigned long)w->ctx;
 	case BC_KFUNC_call_test_pass1:

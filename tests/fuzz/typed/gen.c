@@ -243,6 +243,9 @@ static const struct step all_steps[] = {
 	{ step_dynptr_record, 6, GEN_DYNPTRS, true },
 	{ step_drain, 2, GEN_DYNPTRS, true },
 	{ step_kfunc, 12, GEN_KFUNCS, true },
+	{ step_more_kfuncs, 1, GEN_KFUNCS, true },
+	{ step_owned, 10, GEN_OWNED, true },
+	{ step_storage, 7, GEN_STORAGE, true },
 	{ step_iter, 20, GEN_KERNEL, true },
 	{ step_find_vma, 2, GEN_KERNEL, true },
 	{ step_variable, 6, GEN_KERNEL, true },
@@ -389,7 +392,7 @@ static void main_frame(struct gen *g)
 	enum gen_map map = chance(g, 70) ? GEN_ARRAY : rnd(g, 3);
 
 	begin_frame(g, 0);
-	if (g->features & GEN_PACKETS || chance(g, 40)) {
+	if (g->features & (GEN_PACKETS | GEN_STORAGE) || chance(g, 40)) {
 		emit(g, STX_MEM(8), BPF_REG_10, BPF_REG_1, CTX_SLOT, 0);
 		g->f.has_ctx = true;
 	}
@@ -534,13 +537,15 @@ static void choose_type(struct gen *g)
 
 static void choose_target(struct gen *g)
 {
-	static const u32 targets[] = { KERNEL_READ, KERNEL_PAGE, KERNEL_PAIR, KERNEL_RENAME };
+	static const u32 targets[] = { KERNEL_READ, KERNEL_PAGE, KERNEL_PAIR, KERNEL_RENAME, KERNEL_CLOSE, KERNEL_TAGGED };
 	static const u32 iters[] = { KERNEL_ITER_TASK, KERNEL_ITER_FILE, KERNEL_ITER_ELEM };
 	u32 pick = rnd(g, ARRAY_SIZE(targets));
 
 	if (chance(g, 35)) {
 		g->p->attach_btf_id = iters[rnd(g, ARRAY_SIZE(iters))];
 		g->p->attach_type = BPF_TRACE_ITER;
+		if (chance(g, 25))
+			g->p->flags |= BPF_F_SLEEPABLE;
 		return;
 	}
 
@@ -603,6 +608,8 @@ void gen_make(struct gen_prog *p, u64 seed, u32 features, const struct gen_fds *
 	choose_type(g);
 	if (p->type == BPF_PROG_TYPE_TRACING)
 		choose_target(g);
+	if (p->type == BPF_PROG_TYPE_KPROBE && chance(g, 30))
+		p->flags |= BPF_F_SLEEPABLE;
 	main_frame(g);
 	for (i = 0; i < g->func_cnt; i++)
 		func_frame(g, &g->funcs[i]);

@@ -24,23 +24,28 @@
 #define GEN_TIMERS	64
 #define GEN_DYNPTRS	128
 #define GEN_KFUNCS	256
-#define GEN_ALL		511
+#define GEN_OWNED	512	/* kernel objects that maps own */
+#define GEN_STORAGE	1024
+#define GEN_ALL		2047
 
 enum gen_map {
-	GEN_ARRAY, GEN_HASH, GEN_PERCPU, GEN_PERCPU_HASH, GEN_LOCKED, GEN_TIMER, GEN_KPTR,	/* look-ups give GEN_VALUE bytes */
+	GEN_ARRAY, GEN_HASH, GEN_PERCPU, GEN_PERCPU_HASH, GEN_LOCKED, GEN_TIMER, GEN_KPTR, GEN_KPTR_PERCPU,	/* look-ups give GEN_VALUE bytes */
 	GEN_ONE,	/* an array of one value, addressed directly */
+	GEN_KEPT,	/* ... whose value begins with an object that it owns */
 	GEN_CONST,	/* constants */
+	GEN_TASKS, GEN_SOCKS, GEN_CGROUP,	/* storage */
 	GEN_RING, GEN_EVENTS, GEN_PROGS, GEN_USER_RING, GEN_MAPS
 };
 
 /* Functions of the kernel's. */
 enum gen_kfunc {
-	GEN_KF_ACQUIRE, GEN_KF_RELEASE, GEN_KF_RDWR, GEN_KF_RDONLY, GEN_KF_REF, GEN_KF_CTX, GEN_KF_PASS, GEN_KF_LEN, GEN_KF_SUM, GEN_KFUNC_CNT
+	GEN_KF_ACQUIRE, GEN_KF_RELEASE, GEN_KF_RDWR, GEN_KF_RDONLY, GEN_KF_REF, GEN_KF_CTX, GEN_KF_PASS, GEN_KF_LEN, GEN_KF_SUM,
+	GEN_KF_SUM4, GEN_KF_KPTR_GET, GEN_KF_DESTROY, GEN_KFUNC_CNT
 };
 
 struct gen_fds {
 	int map[GEN_MAPS];
-	int btf;
+	int btf, module;
 	s32 kfunc[GEN_KFUNC_CNT];	/* their types */
 };
 
@@ -189,6 +194,12 @@ void step_kfunc(struct gen *g);
 void step_iter(struct gen *g);
 void step_find_vma(struct gen *g);
 void lent_dynptr(struct gen *g);
+void call_kfunc(struct gen *g, enum gen_kfunc which);
+
+/* gen_kept.c: objects that maps own, storage */
+void step_owned(struct gen *g);
+void step_more_kfuncs(struct gen *g);
+void step_storage(struct gen *g);
 
 /* gen_kernel.c: what only a kernel has */
 void step_variable(struct gen *g);

@@ -46,7 +46,12 @@ void step_call(struct gen *g)
 		BPF_FUNC_get_numa_node_id
 	};
 
-	helper(g, calls[rnd(g, ARRAY_SIZE(calls))]);
+	if (g->p->type == BPF_PROG_TYPE_KPROBE && g->f.has_ctx && chance(g, 30)) {
+		emit(g, LD_MEM(8), 1, BPF_REG_10, CTX_SLOT, 0);
+		helper(g, chance(g, 50) ? BPF_FUNC_get_func_ip : BPF_FUNC_get_attach_cookie);
+	} else {
+		helper(g, calls[rnd(g, ARRAY_SIZE(calls))]);
+	}
 	some_numbers(g);
 }
 
@@ -206,6 +211,24 @@ void step_memory_helper(struct gen *g)
 		MOVI(2, rnd(g, 20));
 		emit(g, LD_MEM(8), 1, BPF_REG_10, CTX_SLOT, 0);
 		helper(g, BPF_FUNC_skb_load_bytes);
+		some_numbers(g);
+		return;
+	}
+	if (g->p->flags & BPF_F_SLEEPABLE && chance(g, 60)) {
+		bool of_task = chance(g, 30);
+
+		if (of_task) {
+			MOV(8, 1);
+			MOV(9, 2);
+			g->f.nums &= ~(3 << 8);
+			helper(g, BPF_FUNC_get_current_task_btf);
+			MOV(4, 0);
+			MOV(2, 9);
+			MOV(1, 8);
+			MOVI(5, 0);
+		}
+		MOVI(3, 0);
+		helper(g, of_task ? BPF_FUNC_copy_from_user_task : BPF_FUNC_copy_from_user);
 		some_numbers(g);
 		return;
 	}

@@ -29,8 +29,14 @@ void step_variable(struct gen *g)
 	int out = new_label(g);
 
 	step_over(g, out);
-	emit(g, BPF_LD | BPF_IMM | BPF_DW, 1, BPF_PSEUDO_BTF_ID, 0, vars[pick]);
-	emit(g, 0, 0, 0, 0, 0);
+	if (chance(g, 15)) {
+		pick = 0;
+		emit(g, BPF_LD | BPF_IMM | BPF_DW, 1, BPF_PSEUDO_BTF_ID, 0, MODULE_VAR);
+		emit(g, 0, 0, 0, 0, g->fds->module);
+	} else {
+		emit(g, BPF_LD | BPF_IMM | BPF_DW, 1, BPF_PSEUDO_BTF_ID, 0, vars[pick]);
+		emit(g, 0, 0, 0, 0, 0);
+	}
 	if (pick < 2) {
 		if (chance(g, 95))
 			emit(g, LD_MEM(width), 2, 1, 0, 0);

@@ -366,7 +366,7 @@ void lent_dynptr(struct gen *g)
 
 /* ---- kernel functions ---- */
 
-static void call_kfunc(struct gen *g, enum gen_kfunc which)
+void call_kfunc(struct gen *g, enum gen_kfunc which)
 {
 	emit(g, BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, g->fds->kfunc[which]);
 	g->f.nums &= ~0x3f;

@@ -62,8 +62,13 @@ static const struct map_spec {
 	[GEN_LOCKED] = { BPF_MAP_TYPE_ARRAY, 4, GEN_VALUE, 2, 0, TYPES_LOCKED },
 	[GEN_TIMER] = { BPF_MAP_TYPE_ARRAY, 4, GEN_VALUE, 2, 0, TYPES_TIMER },
 	[GEN_KPTR] = { BPF_MAP_TYPE_ARRAY, 4, GEN_VALUE, 2, 0, TYPES_KEPT },
+	[GEN_KPTR_PERCPU] = { BPF_MAP_TYPE_PERCPU_ARRAY, 4, GEN_VALUE, 2, 0, TYPES_KEPT },
 	[GEN_ONE] = { BPF_MAP_TYPE_ARRAY, 4, GEN_VALUE, 1 },
+	[GEN_KEPT] = { BPF_MAP_TYPE_ARRAY, 4, GEN_VALUE, 1, 0, TYPES_KEPT_SECTION },
 	[GEN_CONST] = { BPF_MAP_TYPE_ARRAY, 4, GEN_TEXT, 1, BPF_F_RDONLY_PROG },
+	[GEN_TASKS] = { BPF_MAP_TYPE_TASK_STORAGE, 4, GEN_VALUE, 0, BPF_F_NO_PREALLOC, TYPES_MEMORY },
+	[GEN_SOCKS] = { BPF_MAP_TYPE_SK_STORAGE, 4, GEN_VALUE, 0, BPF_F_NO_PREALLOC, TYPES_MEMORY },
+	[GEN_CGROUP] = { BPF_MAP_TYPE_CGROUP_STORAGE, 8, GEN_VALUE, 0 },
 	[GEN_RING] = { BPF_MAP_TYPE_RINGBUF, 0, 0, 4096 },
 	[GEN_EVENTS] = { BPF_MAP_TYPE_PERF_EVENT_ARRAY, 4, 4, 4 },
 	[GEN_PROGS] = { BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 4 },
@@ -78,6 +83,7 @@ static const struct kfunc_spec {
 #define KFUNC(id, name) [GEN_KF_##id] = { KERNEL_KF_##id, "bpf_kfunc_call_test" name }
 	KFUNC(ACQUIRE, "_acquire"), KFUNC(RELEASE, "_release"), KFUNC(RDWR, "_get_rdwr_mem"), KFUNC(RDONLY, "_get_rdonly_mem"),
 	KFUNC(REF, "_ref"), KFUNC(CTX, "_pass_ctx"), KFUNC(PASS, "_pass1"), KFUNC(LEN, "_mem_len_pass1"), KFUNC(SUM, "2"),
+	KFUNC(SUM4, "1"), KFUNC(KPTR_GET, "_kptr_get"), KFUNC(DESTROY, "_destructive"),
 };
 
 static void make_world(void)
@@ -89,6 +95,8 @@ static void make_world(void)
 		fds.kfunc[i] = kfuncs[i].id;
 
 	world = bcu_new();
+	fds.module = bcu_btf_new(world, module_blob, sizeof(module_blob), true, log_buf, sizeof(log_buf));
+	must(fds.module, "a module's types");
 	must(bcu_btf_new(world, kernel_blob, sizeof(kernel_blob), true, log_buf, sizeof(log_buf)), "the kernel's types");
 	fds.btf = bcu_btf_new(world, types_blob, sizeof(types_blob), false, log_buf, sizeof(log_buf));
 	must(fds.btf, log_buf);
@@ -138,7 +146,18 @@ static int load(bool full, u32 log_level, u64 *verified)
 	return fd;
 }
 
-/* Fresh contents for all values; a few entries in hash tables. */
+/* An object for the value, where it may own one. */
+static void own(struct bcu_map *m, u32 k, u64 seed)
+{
+	u32 i;
+
+	for (i = 0; i < m->desc.kptr_cnt; i++)
+		if (m->desc.kptrs[i].ref && seed % 3)
+			*(u64 *)(m->values + (size_t)m->value_stride * k + m->desc.kptrs[i].off) =
+				bc_kfunc_table[BC_KFUNC_call_test_acquire](0, 0, 0, 0, 0);
+}
+
+/* Fresh contents for all values; a few entries in hash tables; now and then an element for the task. */
 static void fill_maps(u64 seed)
 {
 	u64 words[GEN_VALUE / 8], key;
@@ -154,6 +173,11 @@ static void fill_maps(u64 seed)
 			gen_values(words, ARRAY_SIZE(words), seed * 64 + i * 8 + k);
 			key = k;
 			bcu_map_update(world, fds.map[i], &key, words, 0);
+			own(m, k, seed + i + k);
+		}
+		if (i == GEN_TASKS && seed % 2) {
+			gen_values(words, ARRAY_SIZE(words), seed);
+			bcu_storage_get((unsigned long)m, (unsigned long)&world->task, (unsigned long)words, BPF_LOCAL_STORAGE_GET_F_CREATE, 0);
 		}
 	}
 }
@@ -391,7 +415,8 @@ static void make_native(struct gen_fds *n)
 		attr.map_flags = specs[i].flags;
 		if (specs[i].value_type) {
 			attr.btf_fd = n->btf;
-			attr.btf_key_type_id = TYPES_KEY;
+			/* the values of a section have no key */
+			attr.btf_key_type_id = i == GEN_KEPT ? 0 : TYPES_KEY;
 			attr.btf_value_type_id = specs[i].value_type;
 		}
 		n->map[i] = bpf(BPF_MAP_CREATE, &attr);
