@@ -329,7 +329,7 @@ static void log_marks(struct bpf_verifier_env *env, const struct bpf_verifier_st
 static int walk_segment(struct bpf_verifier_env *env, const struct bpf_verifier_state *st, u32 idx, u32 next, bool skip)
 {
 	/* entries of the history not yet used, and what the last of them is of */
-	const struct bpf_jmp_step *step, *last = st->jmps + st->jmp_cnt;
+	const struct bpf_jmp_step *step, *last = st->jmp_cnt ? st->jmps + st->jmp_cnt : st->jmps;
 	u32 stop = st->first_insn_idx, last_idx;
 
 	for (;;) {
