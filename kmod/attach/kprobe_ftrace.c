@@ -19,7 +19,6 @@
 
 #define SLOT_BITS	8
 #define FUNC_ALIGN_BITS 4
-#define CALL_BYTES	5
 
 /* Changed under the lock, read by hits. */
 static struct bc_ftrace_probe *probes[1 << SLOT_BITS];
@@ -175,7 +174,7 @@ static struct ftrace_ops other_ops = {
 
 static bool calls_us(const char *call)
 {
-	u8 insn[CALL_BYTES];
+	u8 insn[BC_TRACER_CALL_BYTES];
 	s32 off;
 
 	if (!call || compat_read_kernel(insn, call, sizeof(insn)))

@@ -26,6 +26,8 @@ static inline bool bc_kprobes_are_off(void)
 	return bc_sym.kprobes_all_disarmed && READ_ONCE(*bc_sym.kprobes_all_disarmed);
 }
 
+#define BC_TRACER_CALL_BYTES 5
+
 /*
  * Where a function's kprobe can be that is none of the function tracer's: behind the call to it, if that is what the function begins with;
  * arguments and stack are as at the entry.
@@ -34,7 +36,7 @@ static inline kprobe_opcode_t *bc_kprobe_past_tracer(unsigned long function)
 {
 	bool traced = bc_sym.ftrace_location && bc_sym.ftrace_location(function);
 
-	return (kprobe_opcode_t *)(function + (traced ? 5 : 0));
+	return (kprobe_opcode_t *)(function + (traced ? BC_TRACER_CALL_BYTES : 0));
 }
 
 /*

@@ -6,7 +6,6 @@
 #include "object_life.h"
 #include "kprobes.h"
 #include "nofault.h"
-#include <linux/delay.h>
 #include <linux/ftrace.h>
 #include <net/sock.h>
 
@@ -50,7 +49,9 @@ struct watch {
 	enum compat_object kind;
 	unsigned long functions[PLACES];	/* 0: not watched */
 	bool tested;				/* objects were seen to go */
+	bool stuck;				/* the tracer did not let go */
 	u32 users;
+	atomic_t unseen;			/* calls that came without registers, misses of probes that were */
 	const void *expected;
 	bool met;
 };
@@ -58,7 +59,6 @@ struct watch {
 static DEFINE_MUTEX(lock);
 static const struct compat_life_ops *life;
 static u32 watched;
-static atomic_t unknown = ATOMIC_INIT(0);	/* calls that came without registers; misses of probes that were */
 
 /* ---- hits ---- */
 
@@ -87,7 +87,7 @@ static __always_inline void hit(struct ftrace_ops *op, unsigned long ip, struct 
 	if (likely(regs))
 		seen(w, place, regs);
 	else
-		atomic_inc(&unknown);
+		atomic_inc(&w->unseen);
 }
 
 #ifdef HAVE_FTRACE_REGS
@@ -136,14 +136,15 @@ static int on_probe(struct kprobe *kp, struct pt_regs *regs)
 	return 0;
 }
 
-u32 compat_life_epoch(void)
+u32 compat_life_epoch(enum compat_object kind)
 {
-	u32 epoch = atomic_read(&compat_life_switched) + atomic_read(&unknown), i;
+	const struct watch *w = &watches[kind];
+	u32 epoch = compat_life_switched() + atomic_read(&w->unseen), i;
 
 	/* A miss is counted before the function goes on. */
 	if (tracer_pauses())
-		for (i = 0; i < COMPAT_OBJECT_KINDS * PLACES; i++)
-			epoch += READ_ONCE(watches[i / PLACES].probes[i % PLACES].nmissed);
+		for (i = 0; i < PLACES; i++)
+			epoch += READ_ONCE(w->probes[i].nmissed);
 	return epoch;
 }
 
@@ -160,8 +161,8 @@ bool compat_life_met(enum compat_object kind)
 	int tries;
 
 	/* what is freed after a grace period takes a while */
-	for (tries = 0; tries < 500 && !READ_ONCE(watches[kind].met); tries++)
-		msleep(20);
+	for (tries = 0; tries < 500 && !READ_ONCE(watches[kind].met) && !fatal_signal_pending(current); tries++)
+		schedule_timeout_killable(msecs_to_jiffies(20));
 	WRITE_ONCE(watches[kind].expected, NULL);
 	return watches[kind].met;
 }
@@ -176,16 +177,17 @@ static int place_probe(struct watch *w, int place)
 	return register_kprobe(kp);
 }
 
+/* Nothing is noted of the kind by now. */
 static void displace_probe(struct watch *w, int place)
 {
 	struct kprobe *kp = &w->probes[place];
 
 	unregister_kprobe(kp);
-	atomic_add(kp->nmissed, &unknown);
+	atomic_add(kp->nmissed, &w->unseen);
 	kp->nmissed = 0;
 }
 
-static int place(struct watch *w, int place)
+static int watch_place(struct watch *w, int place)
 {
 	unsigned long addr = bc_lookup_symbol(names[w->kind].functions[place]);
 	int err;
@@ -221,8 +223,11 @@ static void stop(struct watch *w)
 
 	bc_synchronize_sched();
 	if (err) {
+		/* and keeps its filter: without one it would trace all */
 		pr_warn(BC_LOG "the function tracer does not let go of the module (%d): it can't be unloaded\n", err);
 		__module_get(THIS_MODULE);
+		w->stuck = true;
+		return;
 	}
 	displace_all(w);
 }
@@ -230,14 +235,14 @@ static void stop(struct watch *w)
 static int start(struct watch *w)
 {
 	const char *function = names[w->kind].functions[ENDS];
-	int err = place(w, ENDS);
+	int err = watch_place(w, ENDS);
 
 	if (!err) {
 		function = names[w->kind].functions[BEGINS];
-		err = place(w, BEGINS);
+		err = watch_place(w, BEGINS);
 	}
 	if (!err && names[w->kind].functions[COPIES])
-		place(w, COPIES);
+		watch_place(w, COPIES);
 	if (!err && !tracer_pauses())
 		err = register_ftrace_function(&w->ops);
 	if (err) {
@@ -247,6 +252,12 @@ static int start(struct watch *w)
 	}
 	if (w->tested)
 		return 0;
+	if (compat_life_blind()) {
+		pr_info(BC_LOG "maps of %s' storage are refused while %s is 0\n", names[w->kind].what,
+			tracer_pauses() ? "kprobes/enabled in debugfs" : "sysctl kernel.ftrace_enabled");
+		stop(w);
+		return -EOPNOTSUPP;
+	}
 	/* A compiler may have put the function into its callers. */
 	err = compat_life_test(w->kind);
 	if (err) {
@@ -286,9 +297,10 @@ int compat_life_watch(enum compat_object kind, const struct compat_life_ops *ops
 	return err;
 }
 
-void compat_life_unwatch(enum compat_object kind)
+bool compat_life_unwatch(enum compat_object kind)
 {
 	struct watch *w = &watches[kind];
+	bool stuck;
 
 	mutex_lock(&lock);
 	if (!--w->users) {
@@ -296,7 +308,9 @@ void compat_life_unwatch(enum compat_object kind)
 		if (!--watched)
 			compat_life_switch_unwatch();
 	}
+	stuck = w->stuck;
 	mutex_unlock(&lock);
+	return !stuck;
 }
 
 bool compat_life_sees_copies(void)
@@ -306,7 +320,7 @@ bool compat_life_sees_copies(void)
 
 #else
 
-u32 compat_life_epoch(void)
+u32 compat_life_epoch(enum compat_object kind)
 {
 	return 0;
 }
@@ -317,8 +331,9 @@ int compat_life_watch(enum compat_object kind, const struct compat_life_ops *ops
 	return -EOPNOTSUPP;
 }
 
-void compat_life_unwatch(enum compat_object kind)
+bool compat_life_unwatch(enum compat_object kind)
 {
+	return true;
 }
 
 bool compat_life_sees_copies(void)

@@ -25,18 +25,18 @@ struct compat_life_ops {
 
 /*
  * Calls @ops (one set for all kinds) till compat_life_unwatch(); process context. 0, or an errno after the log has been told why
- * these objects can't be watched here. Watching is counted.
+ * these objects can't be watched here. Watching is counted. Unwatching is false if @ops may still be called.
  */
 int compat_life_watch(enum compat_object kind, const struct compat_life_ops *ops);
-void compat_life_unwatch(enum compat_object kind);
+bool compat_life_unwatch(enum compat_object kind);
 /* Are copies of sockets seen? While sockets are watched. */
 bool compat_life_sees_copies(void);
 
 /*
- * Changes when objects may have come and gone unseen: what was noted before counts no more. While probes are off nothing may be noted, and
- * nothing that was noted is to be shown.
+ * Changes when objects of the kind may have come and gone unseen: what was noted before counts no more. While probes are off nothing may
+ * be noted, and nothing that was noted is to be shown.
  */
-u32 compat_life_epoch(void);
+u32 compat_life_epoch(enum compat_object kind);
 bool compat_life_blind(void);
 
 /*
@@ -51,8 +51,8 @@ bool compat_object_lives(enum compat_object kind, const void *object);
  */
 int compat_life_switch_watch(bool of_kprobes);
 void compat_life_switch_unwatch(void);
-/* How often it was used, or is about to be. */
-extern atomic_t compat_life_switched;
+/* Changes with each use of it, to whatever end. */
+u32 compat_life_switched(void);
 
 /* object_life_test.c: makes an object of that kind and has it freed, with compat_life_expect() in between. */
 int compat_life_test(enum compat_object kind);

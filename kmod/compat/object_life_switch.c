@@ -7,13 +7,16 @@
 #include "kprobes.h"
 #include "object_life.h"
 
-atomic_t compat_life_switched = ATOMIC_INIT(0);
-
 #ifdef HAVE_FTRACE_PERMANENT	/* tracing can't be switched off then */
 
 bool compat_life_blind(void)
 {
 	return false;
+}
+
+u32 compat_life_switched(void)
+{
+	return 0;
 }
 
 int compat_life_switch_watch(bool of_kprobes)
@@ -30,7 +33,8 @@ void compat_life_switch_unwatch(void)
 #define WRITERS 64	/* at once; the kernel lets one after the other do it */
 
 static bool kprobes_switch;
-static atomic_t writing = ATOMIC_INIT(0);
+static struct kretprobe probe;
+static atomic_t writing = ATOMIC_INIT(0), uses = ATOMIC_INIT(0);
 
 bool compat_life_blind(void)
 {
@@ -48,20 +52,23 @@ static int on_write(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	if (!kprobes_switch && !regs->si)
 		return 1;
-	atomic_inc(&compat_life_switched);
+	atomic_inc(&uses);
 	atomic_inc(&writing);
 	return 0;
 }
 
 static int on_written(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
-	atomic_inc(&compat_life_switched);
+	atomic_inc(&uses);
 	smp_mb();
 	atomic_dec(&writing);
 	return 0;
 }
 
-static struct kretprobe probe;
+u32 compat_life_switched(void)
+{
+	return atomic_read(&uses) + READ_ONCE(probe.nmissed) + READ_ONCE(probe.kp.nmissed);
+}
 
 int compat_life_switch_watch(bool of_kprobes)
 {

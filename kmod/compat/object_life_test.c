@@ -20,6 +20,13 @@ static int idle_thread(void *unused)
 	return 0;
 }
 
+static int outcome(enum compat_object kind)
+{
+	if (compat_life_met(kind))
+		return 0;
+	return fatal_signal_pending(current) ? -EINTR : -ENXIO;
+}
+
 static int test_task(void)
 {
 	struct task_struct *task = kthread_run(idle_thread, NULL, "bpfcompat_test");
@@ -28,7 +35,7 @@ static int test_task(void)
 		return PTR_ERR(task);
 	compat_life_expect(COMPAT_TASK, task);
 	kthread_stop(task);
-	return compat_life_met(COMPAT_TASK) ? 0 : -ENXIO;
+	return outcome(COMPAT_TASK);
 }
 
 /* A socket's inode goes with it. */
@@ -41,7 +48,7 @@ static int test_socket(enum compat_object kind)
 		return err;
 	compat_life_expect(kind, kind == COMPAT_SOCK ? (const void *)sock->sk : SOCK_INODE(sock));
 	sock_release(sock);
-	return compat_life_met(kind) ? 0 : -ENXIO;
+	return outcome(kind);
 }
 
 int compat_life_test(enum compat_object kind)

@@ -56,13 +56,18 @@ static struct bucket *bucket_of(const struct storage_kind *kind, const void *own
 	return &kind->buckets[(u64)(unsigned long)owner * 0x9e3779b97f4a7c15ULL >> (64 - kind->bits)];
 }
 
+static u32 epoch_of(const struct storage_kind *kind)
+{
+	return compat_life_epoch(kind->object);
+}
+
 static struct bc_storage_elem *find(const struct bc_storage_map *smap, const void *owner)
 {
 	struct bc_storage_elem *e = smp_load_acquire(&bucket_of(smap->kind, owner)->first);
 
 	for (; e; e = READ_ONCE(e->next))
 		if (e->owner == owner && e->smap == smap)
-			return e->epoch == compat_life_epoch() && !compat_life_blind() ? e : NULL;
+			return e->epoch == epoch_of(smap->kind) && !compat_life_blind() ? e : NULL;
 	return NULL;
 }
 
@@ -116,7 +121,7 @@ static long put_in(struct bc_storage_map *smap, struct bc_storage_elem *e, u64 f
 	long err;
 
 	irq = bc_lock_irqsave(&b->lock);
-	e->epoch = compat_life_epoch();
+	e->epoch = epoch_of(smap->kind);
 	at = place_of(b, smap, e->owner);
 	old = *at;
 	if (old && old->epoch != e->epoch) {
@@ -189,7 +194,7 @@ long bc_storage_delete(struct bc_map *map, const void *owner)
 	flags = bc_lock_irqsave(&b->lock);
 	at = place_of(b, smap, owner);
 	if (*at) {
-		err = (*at)->epoch == compat_life_epoch() ? 0 : -ENOENT;
+		err = (*at)->epoch == epoch_of(smap->kind) ? 0 : -ENOENT;
 		take_out(at);
 	}
 	bc_unlock_irqrestore(&b->lock, flags);
@@ -239,7 +244,7 @@ static void socket_copied(const struct sock *from, const struct sock *to)
 	stopped = bc_programs_stop();
 	for (e = smp_load_acquire(&b->first); e; e = READ_ONCE(e->next)) {
 		map = &e->smap->map;
-		if (e->owner != from || e->epoch != compat_life_epoch() || !(map->desc.flags & BPF_F_CLONE) || READ_ONCE(e->smap->dying))
+		if (e->owner != from || e->epoch != epoch_of(e->smap->kind) || !(map->desc.flags & BPF_F_CLONE) || READ_ONCE(e->smap->dying))
 			continue;
 		copy = new_elem(e->smap, to, NULL);
 		if (!copy)
@@ -385,19 +390,27 @@ static size_t table_bytes(const struct storage_kind *kind)
 	return sizeof(struct bucket) << kind->bits;
 }
 
+static void free_table(struct storage_kind *kind)
+{
+	bc_free(NULL, kind->buckets, table_bytes(kind));
+	kind->buckets = NULL;
+}
+
 static int kind_get(struct storage_kind *kind)
 {
 	int err = 0;
 	u32 i;
 
 	mutex_lock(&kinds_lock);
-	if (!kind->maps) {
+	if (!kind->maps && kind->buckets) {
+		err = -EOPNOTSUPP;	/* still in use by who does not let go */
+	} else if (!kind->maps) {
 		kind->buckets = bc_alloc(NULL, table_bytes(kind));
 		for (i = 0; kind->buckets && i < 1U << kind->bits; i++)
 			bc_lock_init(&kind->buckets[i].lock);
 		err = kind->buckets ? compat_life_watch(kind->object, &life_ops) : -ENOMEM;
 		if (err)
-			bc_free(NULL, kind->buckets, table_bytes(kind));
+			free_table(kind);
 	}
 	if (!err)
 		kind->maps++;
@@ -409,8 +422,8 @@ static void kind_put(struct storage_kind *kind)
 {
 	mutex_lock(&kinds_lock);
 	if (!--kind->maps) {
-		compat_life_unwatch(kind->object);
-		bc_free(NULL, kind->buckets, table_bytes(kind));
+		if (compat_life_unwatch(kind->object))
+			free_table(kind);
 	}
 	mutex_unlock(&kinds_lock);
 }
@@ -534,7 +547,7 @@ struct bc_storage_elem *bc_storage_walk(struct bc_map *map, struct bc_storage_po
 		flags = bc_lock_irqsave(&b->lock);
 		for (e = b->first, nth = 0; e; e = e->next) {
 			/* one that is in the table is there */
-			if (e->smap == smap && e->epoch == compat_life_epoch() && !compat_life_blind() && nth++ >= pos->shown &&
+			if (e->smap == smap && e->epoch == epoch_of(smap->kind) && !compat_life_blind() && nth++ >= pos->shown &&
 			    atomic_inc_not_zero((atomic_t *)&((struct sock *)e->owner)->sk_refcnt))
 				break;
 		}
