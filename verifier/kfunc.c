@@ -96,7 +96,7 @@ static u8 find(const struct bpf_verifier_env *env, const struct bc_btf *btf, con
 	for (i = 0; i < __BC_KFUNCS; i++) {
 		if (strcmp(bc_kfuncs[i].name, name))
 			continue;
-		if (bc_kfuncs[i].of_kernel && !env->ops->ksym_addr(env->args->host, name))
+		if (bc_kfuncs[i].of_kernel && env->ops->kfunc_available && !env->ops->kfunc_available(env->args->host, name))
 			return 0;
 		return is_ours(btf, proto, bc_kfuncs[i].proto) ? i + 1 : 0;
 	}

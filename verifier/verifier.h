@@ -228,6 +228,8 @@ struct bc_verifier_ops {
 	void (*btf_put)(void *host, struct bc_btf *btf);
 	/* Address of a kernel symbol, 0 when there is none. */
 	u64 (*ksym_addr)(void *host, const char *name);
+	/* Can programs call this function of the kernel's own here? NULL: all that Linux's can. */
+	bool (*kfunc_available)(void *host, const char *name);
 	/* Is a tracepoint of that name here, with how many arguments (raw_tp)? -ENOENT. May be NULL. */
 	int (*raw_tp_args)(void *host, const char *name);
 	/* Are there iterators over these (Linux's name: "task_file")? NULL: all that Linux has. */

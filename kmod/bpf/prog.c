@@ -99,10 +99,13 @@ static void host_btf_put(void *host, struct bc_btf *btf)
 
 static u64 host_ksym_addr(void *host, const char *name)
 {
-	/* to be called with what else the kernel has for that, or not at all */
-	if (!strncmp(name, "cgroup_rstat_", sizeof("cgroup_rstat_") - 1) && !compat_rstat_available())
-		return 0;
 	return bc_lookup_symbol(name);
+}
+
+/* All that there are to call are on the statistics of cgroups. */
+static bool host_kfunc_available(void *host, const char *name)
+{
+	return compat_rstat_available();
 }
 
 static int host_raw_tp_args(void *host, const char *name)
@@ -139,6 +142,7 @@ static const struct bc_verifier_ops host_ops = {
 	.btf_get = host_btf_get,
 	.btf_put = host_btf_put,
 	.ksym_addr = host_ksym_addr,
+	.kfunc_available = host_kfunc_available,
 	.raw_tp_args = host_raw_tp_args,
 	.iter_target = host_iter_target,
 	.may_destroy = host_may_destroy,

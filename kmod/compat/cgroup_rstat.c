@@ -7,10 +7,10 @@
 #include "nofault.h"
 #include <linux/cgroup.h>
 
-#if defined(HAVE_CGROUP_RSTAT) && defined(CONFIG_CGROUPS)
+#if defined(HAVE_CGROUP_RSTAT) && defined(CONFIG_CGROUPS) && !defined(CONFIG_PREEMPT_RT)
 
 /* Who changes a CPU's list of changed groups holds its lock for as long, with interrupts off; who collects, while it empties the list. */
-#define TRIES 10000
+#define TRIES 500
 
 bool compat_rstat_available(void)
 {
@@ -44,9 +44,17 @@ static bool lock_is_free(int cpu)
 	return false;
 }
 
+/* Then it is on the CPU's list already. */
+static bool is_known(const struct cgroup *cgrp, int cpu)
+{
+	const struct cgroup *next;
+
+	return !compat_read_kernel(&next, &per_cpu_ptr(cgrp->rstat_cpu, cpu)->updated_next, sizeof(next)) && next;
+}
+
 void compat_rstat_updated(struct cgroup *cgrp, int cpu)
 {
-	if (cpu >= 0 && cpu < nr_cpu_ids && cpu_possible(cpu) && compat_is_cgroup(cgrp) && lock_is_free(cpu))
+	if (cpu >= 0 && cpu < nr_cpu_ids && cpu_possible(cpu) && compat_is_cgroup(cgrp) && !is_known(cgrp, cpu) && lock_is_free(cpu))
 		bc_sym.cgroup_rstat_updated(cgrp, cpu);
 }
 

@@ -37,6 +37,7 @@
 		 "stacks of events") \
 	QUIET_FN(void, save_stack_trace_regs, (struct pt_regs *regs, struct stack_trace *trace), "stacks of events") \
 	QUIET_FN(u64, __sock_gen_cookie, (struct sock *sk), "cookies of sockets") \
+	QUIET_FN(u64, sock_gen_cookie, (struct sock *sk), "cookies of sockets") \
 	QUIET_FN(struct cgroup *, cgroup_v1v2_get_from_fd, (int fd), "iterators over cgroups") \
 	QUIET_FN(struct cgroup_subsys_state *, css_next_descendant_post, \
 		 (struct cgroup_subsys_state *pos, struct cgroup_subsys_state *root), "iterators over cgroups") \

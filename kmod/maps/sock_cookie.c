@@ -10,11 +10,16 @@
 
 #ifdef HAVE_SOCK_COOKIE
 
+static u64 generate(struct sock *sk)
+{
+	return bc_sym.__sock_gen_cookie ? bc_sym.__sock_gen_cookie(sk) : bc_sym.sock_gen_cookie(sk);
+}
+
 int bc_sock_cookies_get(void)
 {
-	if (bc_sym.__sock_gen_cookie)
+	if (bc_sym.__sock_gen_cookie || bc_sym.sock_gen_cookie)
 		return 0;
-	pr_info(BC_LOG "bpf_get_socket_cookie is not offered: this kernel has no __sock_gen_cookie\n");
+	pr_info(BC_LOG "bpf_get_socket_cookie is not offered: this kernel has no sock_gen_cookie\n");
 	return -EOPNOTSUPP;
 }
 
@@ -31,7 +36,7 @@ u64 bc_sock_cookie(struct sock *sk)
 		return 0;
 	if (cookie)
 		return cookie;
-	return compat_object_lives(COMPAT_SOCK, sk) ? bc_sym.__sock_gen_cookie(sk) : 0;
+	return compat_object_lives(COMPAT_SOCK, sk) ? generate(sk) : 0;
 }
 
 #else

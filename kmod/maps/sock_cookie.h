@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Cookies of sockets: a number that each has for as long as it lives, and no other socket ever. Where the kernel gives them none, they
- * are given one here, while there is somebody who asks: a program, or a map that tells of its sockets by that.
+ * are given one here, which holds as long as there is a program that asks, and nobody switches off what sees sockets go.
  */
 #ifndef BPFCOMPAT_SOCK_COOKIE_H
 #define BPFCOMPAT_SOCK_COOKIE_H
