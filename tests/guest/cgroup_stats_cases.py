@@ -99,7 +99,7 @@ def collect(groups):
 
 @case_of_rstat
 def what_changed_is_collected():
-    """A program notes that a group has changed; the flush by another has a third one told of it, and of the group above."""
+    """A program notes that a group has changed; the flush by another has a third one told of it."""
     mine = [a.mov(a.R7, R1), a.call(PID_TGID), a.alu64_imm("rsh", R0, 32), a.jmp_imm("ne", R0, os.getpid(), "out")]
     note = [a.ldx(8, R1, R1, 0), a.call(CPU)]
     with Groups() as groups, Map(b.HASH, 8, 8, 100) as flushed:
@@ -223,10 +223,11 @@ def what_links_tell():
 @case_of_rstat
 def wrong_cpus_are_left_alone():
     for cpu in (-1, 1 << 20, 0x7FFFFFFF):
-        with Groups() as groups:
-            body = [a.ldx(8, R1, R1, 0), a.mov_imm(R2, cpu), a.call_kfunc(UPDATED)]
-            with AtFunction("cgroup_attach_task", *body):
+        with Groups() as groups, Map(b.HASH, 8, 8, 100) as runs:
+            body = [a.mov(a.R7, R1), a.ldx(8, R1, R1, 0), a.mov_imm(R2, cpu), a.call_kfunc(UPDATED)]
+            with AtFunction("cgroup_attach_task", *body, a.ldx(8, R1, a.R7, 0), *id_of(R1), *count(runs)):
                 groups.enter()
+            assert isinstance(runs.get(v64(groups.id)), bytes), "the program went on"
 
 
 @case_of_rstat

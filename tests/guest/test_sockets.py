@@ -8,8 +8,9 @@ from vm_plugin import Guest
 
 
 def test_cookies(guest: Guest) -> None:
-    run(guest, "sock_cases.py", 4)
+    run(guest, "sock_cases.py", 6)
 
 
 def test_cgroup_stats(guest: Guest) -> None:
-    run(guest, "cgroup_stats_cases.py", 1)
+    """Kernels before 4.18 have none of it, and say so."""
+    run(guest, "cgroup_stats_cases.py", 1 if guest.kernel.name.startswith("3.10") else 8)
