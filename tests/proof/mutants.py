@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import functools
 import json
-import random
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -255,10 +254,6 @@ def compare(mutant: Mutant) -> str:
 def explained() -> dict[str, str]:
     """Survivors that the solver does not tell apart from wrong ones, each with its reason."""
     return json.loads(SURVIVORS.read_text())
-
-
-def sample(count: int, seed: int) -> list[Mutant]:
-    return random.Random(seed).sample(mutants(), count)
 
 
 def main(words: list[str]) -> int:

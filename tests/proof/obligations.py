@@ -467,8 +467,12 @@ def bounds() -> list[Obligation]:
     for suffix in ("32", "64"):
         name = "bc_bounds_learn" + suffix
         kept = "" if suffix == "64" else "32"
-        wanted = pinned(name, pins["known bits"], lambda s, kept=kept: {
-            k: v for k, v in spec.is_exactly(s, X).items() if k in {b + kept for b in ("umin", "umax", "smin", "smax")}
-        })
+        wanted = pinned(
+            name,
+            pins["known bits"],
+            lambda s, kept=kept: {
+                k: v for k, v in spec.is_exactly(s, X).items() if k in {b + kept for b in ("umin", "umax", "smin", "smax")}
+            },
+        )
         table.add(f"{name}, known bits", name, wanted, "exact")
     return table.entries
