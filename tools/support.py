@@ -15,9 +15,9 @@ from typing import Any
 REPO = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(REPO), str(REPO / "tests/clients")]
 
-from driver import OUT, build, drive  # noqa: E402
+from driver import OUT, build, drive
 
-from vm import VM, Kernel, list_kernels  # noqa: E402
+from vm import VM, Kernel, list_kernels
 
 LIBRARY = REPO / "build/shim/libbpfcompat-preload.so"
 ACT = OUT / "act"

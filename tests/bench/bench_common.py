@@ -10,10 +10,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, os.pardir, part) for part in ("guest", "unit")]
 sys.path.append(os.path.join(HERE, os.pardir))
 
-import asm as a  # noqa: E402
-import attach_cases as att  # noqa: E402
-import bpfsys as b  # noqa: E402
-from asm import R0, R10  # noqa: E402
+import asm as a
+import attach_cases as att
+import bpfsys as b
+from asm import R0, R10
 
 SCHED_CLS = 3
 ROUNDS = 2

@@ -18,12 +18,12 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/unit"), str(ROOT / "tests/guest"), str(ROOT)]
 
-import asm as a  # noqa: E402
-from fuzz import gen, note  # noqa: E402
-from programs import accept, dynptr, kptr, kptr_ref, reject, timer  # noqa: E402
-from programs import btf as b  # noqa: E402
-from programs.btf_bad import BAD, blob_of  # noqa: E402
-from programs.case import ARRAY, CGROUP_SOCK, KPROBE, Case, MapSpec  # noqa: E402
+import asm as a
+from fuzz import gen, note
+from programs import accept, dynptr, kptr, kptr_ref, reject, timer
+from programs import btf as b
+from programs.btf_bad import BAD, blob_of
+from programs.case import ARRAY, CGROUP_SOCK, KPROBE, Case, MapSpec
 
 OUT = ROOT / "build/libfuzzer"
 SANITIZE = ["-fsanitize=fuzzer-no-link,address,undefined", "-fno-sanitize-recover=undefined"]

@@ -22,8 +22,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/unit"), str(ROOT)]
 
-from fuzz import note, typed_types  # noqa: E402
-from fuzz.planted import BUGS, Bug  # noqa: E402
+from fuzz import note, typed_types
+from fuzz.planted import BUGS, Bug
 
 OUT = ROOT / "build/typed"
 FLAGS = ["-std=gnu89", "-O2", "-g", "-fno-strict-aliasing", "-fwrapv", "-DBC_TRACE", "-w"]

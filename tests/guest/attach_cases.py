@@ -21,9 +21,9 @@ import traceback
 _TESTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir)
 sys.path[:0] = [os.path.join(_TESTS, "unit"), _TESTS]
 
-import asm as a  # noqa: E402
-import bpfsys as b  # noqa: E402
-from asm import R0, R1, R2, R3, R4, R5, R6, R7, R10  # noqa: E402
+import asm as a
+import bpfsys as b
+from asm import R0, R1, R2, R3, R4, R5, R6, R7, R10
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long

@@ -8,11 +8,11 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
-import bpfsys as b  # noqa: E402
-import map_cases  # noqa: E402
-from asm import R0, R1, R2, R3, R6, R10, add, add_imm, alu64_imm, call, exit_, ld_map, mov, mov_imm, st  # noqa: E402
-from map_cases import ENOENT, Map, children, same, v64  # noqa: E402
-from map_prog_cases import Prog  # noqa: E402
+import bpfsys as b
+import map_cases
+from asm import R0, R1, R2, R3, R6, R10, add, add_imm, alu64_imm, call, exit_, ld_map, mov, mov_imm, st
+from map_cases import ENOENT, Map, children, same, v64
+from map_prog_cases import Prog
 
 CASES = {}
 PUSH, PEEK = 87, 89

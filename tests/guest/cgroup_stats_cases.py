@@ -12,14 +12,14 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
-import asm as a  # noqa: E402
-import bpfsys as b  # noqa: E402
-import iter_cases as it  # noqa: E402
-import map_cases  # noqa: E402
-from asm import R0, R1, R2, R3, R4, R6, R10  # noqa: E402
-from local_storage_cases import AtFunction, refused  # noqa: E402
-from map_cases import EBADF, EINVAL, ENOENT, Map, same, v64  # noqa: E402
-from tracing_cases import BTF, FENTRY, FUNC  # noqa: E402
+import asm as a
+import bpfsys as b
+import iter_cases as it
+import map_cases
+from asm import R0, R1, R2, R3, R4, R6, R10
+from local_storage_cases import AtFunction, refused
+from map_cases import EBADF, EINVAL, ENOENT, Map, same, v64
+from tracing_cases import BTF, FENTRY, FUNC
 
 CASES = {}
 CPU, PID_TGID = 8, 14

@@ -18,8 +18,8 @@ import bpfsys as b
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
 
-import asm as a  # noqa: E402
-from programs.btf import Btf  # noqa: E402
+import asm as a
+from programs.btf import Btf
 
 LAYOUT = "<II8sIIQQQIIQ16sIIQQIIQQIIQIIQQIIIIQQQQIII4x"
 FIELDS = (

@@ -18,10 +18,10 @@ import traceback
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "unit")]
 
-import asm as a  # noqa: E402
-import bpfsys as b  # noqa: E402
-from asm import R0, R1, R2, R3, R4, R5, R6, R7, R8, R10  # noqa: E402
-from kernel_btf import FUNC, KernelBtf  # noqa: E402
+import asm as a
+import bpfsys as b
+from asm import R0, R1, R2, R3, R4, R5, R6, R7, R8, R10
+from kernel_btf import FUNC, KernelBtf
 
 BTF = KernelBtf()
 TRACING, ITER, ITER_LINK, SLEEPABLE = 26, 28, 4, 1 << 4

@@ -20,8 +20,8 @@ from kernel_btf import KernelBtf
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
 
-import asm as a  # noqa: E402
-from programs.btf import Btf  # noqa: E402
+import asm as a
+from programs.btf import Btf
 
 TASK_BTF, TAIL_CALL, LOOP = 158, 12, 181
 SET_ROBUST_LIST = 273

@@ -15,7 +15,7 @@ from kernel_btf import FUNC, KernelBtf
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
 
-import asm as a  # noqa: E402
+import asm as a
 
 SCHED_CLS, SK_FULLSOCK, JIFFIES64 = 3, 95, 118
 btf = KernelBtf()

@@ -14,11 +14,11 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
-import attach_cases as c  # noqa: E402
-import bpfsys as b  # noqa: E402
-import iter_cases as it  # noqa: E402
-import map_cases  # noqa: E402
-from asm import (  # noqa: E402
+import attach_cases as c
+import bpfsys as b
+import iter_cases as it
+import map_cases
+from asm import (
     R0,
     R1,
     R2,
@@ -40,8 +40,8 @@ from asm import (  # noqa: E402
     st,
     stx,
 )  # fmt: skip
-from map_cases import E2BIG, EBADF, EEXIST, EINVAL, ENOENT, ENOTSUPP, Map, k32, same, v64  # noqa: E402
-from tracing_cases import BTF, FENTRY, FUNC, link  # noqa: E402
+from map_cases import E2BIG, EBADF, EEXIST, EINVAL, ENOENT, ENOTSUPP, Map, k32, same, v64
+from tracing_cases import BTF, FENTRY, FUNC, link
 
 CASES = {}
 SK, INODE, TASK = 24, 28, 29

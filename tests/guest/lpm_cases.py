@@ -11,9 +11,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
 
-import bpfsys as b  # noqa: E402
-import map_cases  # noqa: E402
-from asm import (  # noqa: E402
+import bpfsys as b
+import map_cases
+from asm import (
     R0,
     R1,
     R2,
@@ -36,9 +36,9 @@ from asm import (  # noqa: E402
     st,
     stx,
 )
-from map_cases import EEXIST, EINVAL, ENOENT, ENOSPC, ENOTSUPP, Map, children, same, v64  # noqa: E402
-from map_prog_cases import Prog  # noqa: E402
-from programs import btf as types  # noqa: E402
+from map_cases import EEXIST, EINVAL, ENOENT, ENOSPC, ENOTSUPP, Map, children, same, v64
+from map_prog_cases import Prog
+from programs import btf as types
 
 CASES = {}
 LPM, PRANDOM, LOOKUP, UPDATE, DELETE = b.LPM_TRIE, 7, 1, 2, 3

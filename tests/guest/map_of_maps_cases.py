@@ -12,11 +12,11 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
-import bpfsys as b  # noqa: E402
-import map_cases  # noqa: E402
-from asm import R0, R1, R2, R3, R4, R6, R10, add_imm, call, exit_, jmp_imm, ld_map, ldx, mov, mov_imm, st, stx  # noqa: E402
-from map_cases import ENOENT, Map, children, k32, same, v64  # noqa: E402
-from map_prog_cases import LOOKUP, RB_OUTPUT, Prog, key_on_stack  # noqa: E402
+import bpfsys as b
+import map_cases
+from asm import R0, R1, R2, R3, R4, R6, R10, add_imm, call, exit_, jmp_imm, ld_map, ldx, mov, mov_imm, st, stx
+from map_cases import ENOENT, Map, children, k32, same, v64
+from map_prog_cases import LOOKUP, RB_OUTPUT, Prog, key_on_stack
 
 CASES = {}
 OUTER = {"array": b.ARRAY_OF_MAPS, "hash": b.HASH_OF_MAPS, "hash without prealloc": b.HASH_OF_MAPS}

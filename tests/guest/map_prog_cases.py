@@ -16,9 +16,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
-import bpfsys as b  # noqa: E402
-import map_cases  # noqa: E402
-from asm import (  # noqa: E402
+import bpfsys as b
+import map_cases
+from asm import (
     R0,
     R1,
     R2,
@@ -44,7 +44,7 @@ from asm import (  # noqa: E402
     st,
     stx,
 )  # fmt: skip
-from map_cases import EEXIST, ENOENT, PAGE, Map, children, k32, same, v64  # noqa: E402
+from map_cases import EEXIST, ENOENT, PAGE, Map, children, k32, same, v64
 
 CASES = {}
 LOOKUP, UPDATE, DELETE, TAIL_CALL, PID_TGID, STACKID, GET_STACK = 1, 2, 3, 12, 14, 27, 67

@@ -12,10 +12,10 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
 
-import asm as a  # noqa: E402
-import bpfsys as b  # noqa: E402
-from asm import R0, R1, R2, R3, R4, R5, R6, R10  # noqa: E402
-from programs.case import CGROUP_SKB, SCHED_CLS, SOCKET_FILTER, XDP  # noqa: E402
+import asm as a
+import bpfsys as b
+from asm import R0, R1, R2, R3, R4, R5, R6, R10
+from programs.case import CGROUP_SKB, SCHED_CLS, SOCKET_FILTER, XDP
 
 LEN, PROTOCOL, VLAN_PRESENT, VLAN_TCI, VLAN_PROTO = 0, 16, 20, 24, 28  # in struct __sk_buff
 DATA, DATA_END, DATA_META = 0, 4, 8  # in struct xdp_md

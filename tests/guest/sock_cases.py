@@ -11,10 +11,10 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
-import attach_cases as c  # noqa: E402
-import bpfsys as b  # noqa: E402
-import map_cases  # noqa: E402
-from asm import (  # noqa: E402
+import attach_cases as c
+import bpfsys as b
+import map_cases
+from asm import (
     R0,
     R1,
     R2,
@@ -32,9 +32,9 @@ from asm import (  # noqa: E402
     st,
     stx,
 )  # fmt: skip
-from local_storage_cases import AtFunction, loaded, pair, refused, switch_of_watching, write  # noqa: E402
-from map_cases import EINVAL, Map, k32, same  # noqa: E402
-from tracing_cases import BTF, FENTRY, FEXIT, FUNC, link  # noqa: E402
+from local_storage_cases import AtFunction, loaded, pair, refused, switch_of_watching, write
+from map_cases import EINVAL, Map, k32, same
+from tracing_cases import BTF, FENTRY, FEXIT, FUNC, link
 
 CASES = {}
 OURS = "bpfcompat" in os.environ.get("LD_PRELOAD", "")

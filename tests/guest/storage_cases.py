@@ -9,11 +9,11 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
-import bpfsys as b  # noqa: E402
-import map_cases  # noqa: E402
-from asm import R0, R1, R2, R3, add_imm, asm, call, exit_, jmp_imm, ld_map, ldx, mov_imm, stx  # noqa: E402
-from map_cases import ENOENT, Map, same  # noqa: E402
-from map_prog_cases import Prog  # noqa: E402
+import bpfsys as b
+import map_cases
+from asm import R0, R1, R2, R3, add_imm, asm, call, exit_, jmp_imm, ld_map, ldx, mov_imm, stx
+from map_cases import ENOENT, Map, same
+from map_prog_cases import Prog
 
 CASES = {}
 SHARED, PERCPU, CGROUP_SKB, LOCAL_STORAGE = 19, 21, 8, 81

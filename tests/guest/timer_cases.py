@@ -11,9 +11,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
 
-import bpfsys as b  # noqa: E402
-import map_cases  # noqa: E402
-from asm import (  # noqa: E402
+import bpfsys as b
+import map_cases
+from asm import (
     R0,
     R1,
     R2,
@@ -38,10 +38,10 @@ from asm import (  # noqa: E402
     st,
     stx,
 )  # fmt: skip
-from map_cases import children, k32, same  # noqa: E402
-from map_prog_cases import Prog, s32  # noqa: E402
-from programs.btf import timer_btf  # noqa: E402
-from programs.case import Case  # noqa: E402
+from map_cases import children, k32, same
+from map_prog_cases import Prog, s32
+from programs.btf import timer_btf
+from programs.case import Case
 
 CASES = {}
 LOOKUP, UPDATE, DELETE = 1, 2, 3

@@ -15,8 +15,8 @@ import bpfsys as b
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
 
-import asm as a  # noqa: E402
-from programs.btf import Btf  # noqa: E402
+import asm as a
+from programs.btf import Btf
 
 USER_RINGBUF, DRAIN, READ = 31, 209, 201
 SIZE, PAGE = 8192, 4096

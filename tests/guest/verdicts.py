@@ -14,11 +14,11 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
 
-import bpfsys as b  # noqa: E402
-from kernel_btf import KernelBtf  # noqa: E402
-from programs import tracing  # noqa: E402
-from programs.btf_bad import BAD, blob_of  # noqa: E402
-from programs.case import BY_NAME, Case, MapSpec  # noqa: E402
+import bpfsys as b
+from kernel_btf import KernelBtf
+from programs import tracing
+from programs.btf_bad import BAD, blob_of
+from programs.case import BY_NAME, Case, MapSpec
 
 _maps: dict[str, int] = {}
 
