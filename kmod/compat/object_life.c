@@ -297,10 +297,9 @@ int compat_life_watch(enum compat_object kind, const struct compat_life_ops *ops
 	return err;
 }
 
-bool compat_life_unwatch(enum compat_object kind)
+void compat_life_unwatch(enum compat_object kind)
 {
 	struct watch *w = &watches[kind];
-	bool stuck;
 
 	mutex_lock(&lock);
 	if (!--w->users) {
@@ -308,9 +307,12 @@ bool compat_life_unwatch(enum compat_object kind)
 		if (!--watched)
 			compat_life_switch_unwatch();
 	}
-	stuck = w->stuck;
 	mutex_unlock(&lock);
-	return !stuck;
+}
+
+bool compat_life_over(enum compat_object kind)
+{
+	return !READ_ONCE(watches[kind].stuck);
 }
 
 bool compat_life_sees_copies(void)
@@ -331,7 +333,11 @@ int compat_life_watch(enum compat_object kind, const struct compat_life_ops *ops
 	return -EOPNOTSUPP;
 }
 
-bool compat_life_unwatch(enum compat_object kind)
+void compat_life_unwatch(enum compat_object kind)
+{
+}
+
+bool compat_life_over(enum compat_object kind)
 {
 	return true;
 }

@@ -25,10 +25,12 @@ struct compat_life_ops {
 
 /*
  * Calls @ops (one set for all kinds) till compat_life_unwatch(); process context. 0, or an errno after the log has been told why
- * these objects can't be watched here. Watching is counted. Unwatching is false if @ops may still be called.
+ * these objects can't be watched here. Watching is counted.
  */
 int compat_life_watch(enum compat_object kind, const struct compat_life_ops *ops);
-bool compat_life_unwatch(enum compat_object kind);
+void compat_life_unwatch(enum compat_object kind);
+/* With nobody watching, and after a refusal: false where the tracer does not let go, so that @ops may still be called. */
+bool compat_life_over(enum compat_object kind);
 /* Are copies of sockets seen? While sockets are watched. */
 bool compat_life_sees_copies(void);
 

@@ -409,7 +409,7 @@ static int kind_get(struct storage_kind *kind)
 		for (i = 0; kind->buckets && i < 1U << kind->bits; i++)
 			bc_lock_init(&kind->buckets[i].lock);
 		err = kind->buckets ? compat_life_watch(kind->object, &life_ops) : -ENOMEM;
-		if (err)
+		if (err && compat_life_over(kind->object))
 			free_table(kind);
 	}
 	if (!err)
@@ -422,7 +422,8 @@ static void kind_put(struct storage_kind *kind)
 {
 	mutex_lock(&kinds_lock);
 	if (!--kind->maps) {
-		if (compat_life_unwatch(kind->object))
+		compat_life_unwatch(kind->object);
+		if (compat_life_over(kind->object))
 			free_table(kind);
 	}
 	mutex_unlock(&kinds_lock);

@@ -196,7 +196,8 @@ def life(map_type, flags):
         for key in range(8):
             b.delete(fd, struct.pack("<I", key))
     if map_type == b.LRU_HASH:
-        out["evicted"] = [give(), evict(fd), settled(base) - base]
+        with b.on_one_cpu():
+            out["evicted"] = [give(), evict(fd), settled(base) - base]
     out["given at last"] = give()[0]
     out["freeze"] = b.call(b.MAP_FREEZE, struct.pack("<I", fd))
     os.close(giver)

@@ -44,7 +44,7 @@ from asm import (
     st,
     stx,
 )  # fmt: skip
-from map_cases import EEXIST, ENOENT, PAGE, Map, children, k32, same, v64
+from map_cases import EEXIST, ENOENT, LRU_ROOM, PAGE, Map, children, k32, same, v64
 
 CASES = {}
 LOOKUP, UPDATE, DELETE, TAIL_CALL, PID_TGID, STACKID, GET_STACK = 1, 2, 3, 12, 14, 27, 67
@@ -160,12 +160,12 @@ def program_on_percpu_hash():
 
 @case
 def program_on_lru_hash():
-    hash_from_program(b.LRU_HASH, entries=64)
+    hash_from_program(b.LRU_HASH, entries=LRU_ROOM)
 
 
 @case
 def program_on_lru_percpu_hash():
-    hash_from_program(b.LRU_PERCPU_HASH, entries=64)
+    hash_from_program(b.LRU_PERCPU_HASH, entries=LRU_ROOM)
 
 
 @case
@@ -187,10 +187,8 @@ def new_percpu_element_is_zero_elsewhere():
         # leaves its value behind in the recycled element, on all CPUs
         same(m.put(k32(7), v64(*[99] * map_cases.NCPU)), 0)
         same(m.drop(k32(7)), 0)
-        os.sched_setaffinity(0, {0})
-        with Prog(*update_const(m, 1, 5), mov_imm(R0, 0), exit_()) as prog:
+        with b.on_one_cpu(), Prog(*update_const(m, 1, 5), mov_imm(R0, 0), exit_()) as prog:
             prog.run()
-        os.sched_setaffinity(0, set(range(os.cpu_count())))
         same(m.get(k32(1), size=8 * map_cases.NCPU), v64(5, *[0] * (map_cases.NCPU - 1)))
 
 
@@ -254,8 +252,7 @@ def queue_and_stack_from_a_program():
 
 @case
 def lookup_is_a_use():
-    os.sched_setaffinity(0, {0})
-    with Map(b.LRU_HASH, 4, 8, 256) as m:
+    with b.on_one_cpu(), Map(b.LRU_HASH, 4, 8, 256) as m:
         for i in range(256):
             same(m.put(k32(i), v64(i)), 0)
         code = []
@@ -268,7 +265,6 @@ def lookup_is_a_use():
                     prog.run()
                 same(m.put(k32(number), v64(number)), 0)
         same([i for i in range(8) if not isinstance(m.get(k32(i)), bytes)], [], "used ones were evicted")
-    os.sched_setaffinity(0, set(range(os.cpu_count())))
 
 
 @case

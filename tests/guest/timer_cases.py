@@ -38,7 +38,7 @@ from asm import (
     st,
     stx,
 )  # fmt: skip
-from map_cases import children, k32, same
+from map_cases import LRU_ROOM, children, k32, same
 from map_prog_cases import Prog, s32
 from programs.btf import timer_btf
 from programs.case import Case
@@ -178,7 +178,7 @@ ARGUMENTS = [
 def fires_with_its_arguments():
     for kind, flags in KINDS:
         for clock in (MONOTONIC, REALTIME, BOOTTIME):
-            with TimerMap(kind, flags=flags) as m:
+            with TimerMap(kind, LRU_ROOM if kind == b.LRU_HASH else 8, flags) as m:
                 if kind != b.ARRAY:
                     same((m.put(1), m.put(2)), (0, 0))
                 same(do(*begin(m, MS, 1, clock), callback=ARGUMENTS), 0)
@@ -287,7 +287,7 @@ def replaced_and_deleted_are_cancelled():
 
 @case
 def evicted_are_cancelled():
-    with TimerMap(b.LRU_HASH, 4) as m:
+    with b.on_one_cpu(), TimerMap(b.LRU_HASH, 4) as m:
         same(do(*begin(m, 100 * MS), callback=[st(8, R3, 0, 13)]), 0)
         some_key = [call(7), alu64_imm("and", R0, 127), add_imm(R0, 1), stx(4, R10, -4, R0), mov(R2, R10), add_imm(R2, -4)]
         more = [
