@@ -353,7 +353,7 @@ void bc_link_put(struct bc_link *link);
 /* ---- fds (bpf/fd.c) ---- */
 
 /*
- * New O_CLOEXEC fd on an anonymous inode named as Linux names it ("bpf-map", "bpf-prog", "bpf_link", "btf"); takes over the reference,
+ * New O_CLOEXEC fd on an anonymous inode named as Linux names it ("bpf-map", "bpf-prog", "bpf-link", "btf"); takes over the reference,
  * also when it fails. A map's uref is counted here. @flags: O_RDWR, O_RDONLY or O_WRONLY.
  */
 int bc_object_fd(struct bc_object *obj, int flags);
@@ -385,6 +385,9 @@ bool bc_capable_perfmon(void);	/* CAP_SYS_ADMIN, or CAP_PERFMON */
 /* ---- iterators (iter/) ---- */
 
 int bc_iter_attach(const union bpf_attr *attr, struct bc_prog *prog, struct bc_link **link);
+bool bc_iter_is_link(const struct bc_link *link);
+/* Of the file that such a link is pinned to: who opens it begins a session (iter/session.c). */
+extern const struct file_operations bc_iter_link_fops;
 /* Can iterators over these be attached? */
 bool bc_iter_offered(const char *name);
 int bc_iter_init(void);

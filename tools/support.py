@@ -32,8 +32,8 @@ HOOKS: dict[str, tuple[list[str], list[str], str]] = {
     "function return (fexit)": (["solisten"], ["connect", "hooked", "23457"], r" hooked .* 23457 +127.0.0.1"),
     "perf event": (["runqlen", "100", "1"], ["sleep", "hook", "200", "5"], r": [1-9]\d*\s+\|"),
 }
-# Checked and answered as Linux answers where there is nothing to attach to or pin into: always an error.
-REFUSED = {"OBJ_PIN", "OBJ_GET", "PROG_ATTACH", "PROG_DETACH", "PROG_QUERY"}
+# Checked and answered as Linux answers where there is nothing to attach to: always an error.
+REFUSED = {"PROG_ATTACH", "PROG_DETACH", "PROG_QUERY"}
 Features = dict[str, set[str]]
 
 

@@ -40,7 +40,9 @@ void bc_object_free_later(struct bc_object *obj);
 /* device.c */
 long bc_compat_ioctl(struct file *file, unsigned int request, unsigned long arg);
 
-/* fd.c: of whatever kind, without a reference; NULL for a file that is not ours */
+/* fd.c: bc_object_fd() for who makes a link: Linux names that fd otherwise than those that come after it, and bpftool goes by it. */
+int bc_new_link_fd(struct bc_object *obj);
+/* Of whatever kind, without a reference; NULL for a file that is not ours */
 struct bc_object *bc_any_object_of_file(struct file *file);
 
 /* run.c */

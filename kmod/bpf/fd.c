@@ -102,17 +102,14 @@ static const struct file_operations object_fops[__BC_OBJ_KINDS] = {
 	[BC_OBJ_BTF] = { OBJECT_FOPS(btf) },
 };
 
-int bc_object_fd(struct bc_object *obj, int flags)
+static int object_fd(struct bc_object *obj, int flags, const char *name)
 {
-	static const char *const names[__BC_OBJ_KINDS] = {
-		[BC_OBJ_MAP] = "bpf-map", [BC_OBJ_PROG] = "bpf-prog", [BC_OBJ_LINK] = "bpf_link", [BC_OBJ_BTF] = "btf",
-	};
 	struct bc_map *map = obj->kind == BC_OBJ_MAP ? container_of(obj, struct bc_map, obj) : NULL;
 	int fd;
 
 	if (map)
 		bc_map_uref_get(map);
-	fd = anon_inode_getfd(names[obj->kind], &object_fops[obj->kind], obj, flags | O_CLOEXEC);
+	fd = anon_inode_getfd(name, &object_fops[obj->kind], obj, flags | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
 	if (map)
@@ -122,6 +119,20 @@ int bc_object_fd(struct bc_object *obj, int flags)
 	else
 		bc_object_put(obj);
 	return fd;
+}
+
+int bc_object_fd(struct bc_object *obj, int flags)
+{
+	static const char *const names[__BC_OBJ_KINDS] = {
+		[BC_OBJ_MAP] = "bpf-map", [BC_OBJ_PROG] = "bpf-prog", [BC_OBJ_LINK] = "bpf-link", [BC_OBJ_BTF] = "btf",
+	};
+
+	return object_fd(obj, flags, names[obj->kind]);
+}
+
+int bc_new_link_fd(struct bc_object *obj)
+{
+	return object_fd(obj, O_RDWR, "bpf_link");
 }
 
 struct bc_object *bc_object_of_file(struct file *file, enum bc_obj_kind kind)

@@ -61,7 +61,7 @@ int bc_link_fd(struct bc_link *link)
 		bc_link_put(link);
 		return err;
 	}
-	return bc_object_fd(&link->obj, O_RDWR);
+	return bc_new_link_fd(&link->obj);
 }
 
 void bc_link_show_fdinfo(const struct bc_link *link, struct seq_file *m)

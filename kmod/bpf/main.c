@@ -4,6 +4,7 @@
  * calls before all is there.
  */
 #include "core.h"
+#include "bpffs.h"
 #include "jit.h"
 #include "../compat/clock.h"
 #include "../compat/syscall_events.h"
@@ -39,6 +40,7 @@ static const struct bc_subsystem subsystems[] = {
 	{ "syscall events", bc_syscall_events_init, bc_syscall_events_exit },
 	{ "iterators", bc_iter_init, NULL },
 	{ "attach", bc_attach_init, bc_attach_exit },
+	{ "file system", bc_fs_init, bc_fs_exit },
 	{ "stats", bc_stats_init, bc_stats_exit },
 	{ "device", bc_device_init, bc_device_exit },
 };

@@ -82,8 +82,12 @@ const struct bc_iter_target_ops *bc_iter_target(const char *name);
 void bc_iter_ksym_init(void);
 void bc_shadows_init(void);
 
-/* session.c: a new fd. */
-int bc_iter_open(struct bc_prog *prog, const struct bc_iter_target_ops *target, const struct bc_iter_aim *aim);
+/* link.c: of a link of an iterator; ERR_PTR. */
+struct bc_iter_session *bc_iter_link_session(const struct bc_link *link);
+
+/* session.c; ERR_PTR. Its fd takes it over, also where that fails. */
+struct bc_iter_session *bc_iter_session_new(struct bc_prog *prog, const struct bc_iter_target_ops *target, const struct bc_iter_aim *aim);
+int bc_iter_session_fd(struct bc_iter_session *s);
 void bc_iter_aim_get(const struct bc_iter_aim *aim);
 void bc_iter_aim_put(const struct bc_iter_aim *aim);
 

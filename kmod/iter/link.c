@@ -170,26 +170,37 @@ free:
 	return err;
 }
 
+bool bc_iter_is_link(const struct bc_link *link)
+{
+	return link->ops == &iter_link_ops;
+}
+
+struct bc_iter_session *bc_iter_link_session(const struct bc_link *link)
+{
+	struct bc_iter_session *s;
+	struct bc_prog *prog;
+
+	mutex_lock(&prog_lock);
+	prog = link->prog;
+	bc_prog_get(prog);
+	mutex_unlock(&prog_lock);
+	s = bc_iter_session_new(prog, iter_link_of(link)->target, &iter_link_of(link)->aim);
+	bc_prog_put(prog);
+	return s;
+}
+
 BC_COMMAND(iter_create)
 {
+	struct bc_iter_session *s = ERR_PTR(-EINVAL);
 	struct bc_link *link;
-	struct bc_prog *prog;
-	int res;
 
 	if (attr->iter_create.flags)
 		return -EINVAL;
 	link = bc_link_get_fd(attr->iter_create.link_fd);
 	if (IS_ERR(link))
 		return PTR_ERR(link);
-	res = -EINVAL;
-	if (link->ops == &iter_link_ops) {
-		mutex_lock(&prog_lock);
-		prog = link->prog;
-		bc_prog_get(prog);
-		mutex_unlock(&prog_lock);
-		res = bc_iter_open(prog, iter_link_of(link)->target, &iter_link_of(link)->aim);
-		bc_prog_put(prog);
-	}
+	if (bc_iter_is_link(link))
+		s = bc_iter_link_session(link);
 	bc_link_put(link);
-	return res;
+	return IS_ERR(s) ? PTR_ERR(s) : bc_iter_session_fd(s);
 }

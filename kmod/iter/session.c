@@ -4,6 +4,7 @@
  * hands out what it wrote; the text of an object is never torn by the end of the session's own buffer.
  */
 #include "iter.h"
+#include "../bpf/bpffs.h"
 #include "../compat/cgroup_walk.h"
 
 #define BUFFER_BYTES	(8 * PAGE_SIZE)
@@ -184,20 +185,33 @@ static int session_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static const struct file_operations session_fops = {
-	.owner = THIS_MODULE,
-	.llseek = no_llseek,
-	.read = session_read,
-	.release = session_release,
-};
+/* Of a link that is a file. */
+static int session_open(struct inode *inode, struct file *file)
+{
+	struct bc_iter_session *s = bc_iter_link_session(container_of(bc_fs_object(inode), struct bc_link, obj));
 
-int bc_iter_open(struct bc_prog *prog, const struct bc_iter_target_ops *target, const struct bc_iter_aim *aim)
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	file->private_data = s;
+	return 0;
+}
+
+#define SESSION_FOPS \
+	.owner = THIS_MODULE, \
+	.llseek = no_llseek, \
+	.read = session_read, \
+	.release = session_release
+
+static const struct file_operations session_fops = { SESSION_FOPS };
+const struct file_operations bc_iter_link_fops = { SESSION_FOPS, .open = session_open };
+
+struct bc_iter_session *bc_iter_session_new(struct bc_prog *prog, const struct bc_iter_target_ops *target, const struct bc_iter_aim *aim)
 {
 	struct bc_iter_session *s = bc_alloc(NULL, sizeof(*s) + target->cursor_bytes);
-	int res;
+	int err;
 
 	if (!s)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	mutex_init(&s->seq.lock);
 	s->seq.private = s->cursor;
 	s->target = target;
@@ -207,10 +221,18 @@ int bc_iter_open(struct bc_prog *prog, const struct bc_iter_target_ops *target, 
 	bc_prog_get(prog);
 	s->meta.seq = &s->seq;
 	s->meta.session_id = atomic64_inc_return(&session_ids);
-	res = target->open ? target->open(s) : 0;
-	if (!res)
-		res = anon_inode_getfd("bpf_iter", &session_fops, s, O_RDONLY | O_CLOEXEC);
-	if (res < 0)
+	err = target->open ? target->open(s) : 0;
+	if (!err)
+		return s;
+	session_free(s);
+	return ERR_PTR(err);
+}
+
+int bc_iter_session_fd(struct bc_iter_session *s)
+{
+	int fd = anon_inode_getfd("bpf_iter", &session_fops, s, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
 		session_free(s);
-	return res;
+	return fd;
 }

@@ -191,6 +191,51 @@ def test_bpftool_dumps(running: Running) -> None:
     assert "struct event {" in text.stdout and re.search(r"long long( int)? sum;", text.stdout)
 
 
+@pytest.fixture
+def pins(guest: Guest) -> Iterator[str]:
+    """A directory for objects. The kernel's own file system of type bpf, where there is one, holds the kernel's own."""
+    path, kind = "/tmp/pins", "bpf" if guest.native else "bpfcompat"
+    guest.run(f"mkdir {path} && mount -t {kind} none {path}").check()
+    yield path
+    guest.run(f"umount {path} && rmdir {path}").check()
+
+
+def test_bpftool_pins(guest: Guest, running: Running, pins: str) -> None:
+    """What is at a path outlives the client: a map with what is in it, and a link, whose program still runs."""
+    tool, entered, numbers = running.bpftool, running.one("prog", "entered"), running.one("map", "by_number")["id"]
+    link = next(entry["id"] for entry in running.new["link"] if entry["prog_id"] == entered["id"])
+    for kind, number in (("map", numbers), ("prog", entered["id"]), ("link", link)):
+        tool(kind, "pin", "id", number, f"{pins}/{kind}")
+    again = tool.raw("map", "pin", "id", numbers, f"{pins}/map")
+    assert again.returncode != 0 and "File exists" in again.stdout + again.stderr
+    running.process.kill(signal.SIGKILL)
+    running.process.wait(30)
+    assert _plain(tool("map", "dump", "pinned", f"{pins}/map")) == {n: n * n for n in range(1, COUNT + 1)}
+    assert tool("prog", "show", "pinned", f"{pins}/prog")["id"] == entered["id"]
+    assert tool("link", "show", "pinned", f"{pins}/link")["prog_id"] == entered["id"]
+    guest.run(["rm", f"{pins}/prog", f"{pins}/link", f"{pins}/map"]).check()
+    for _ in range(50):
+        left = {kind: {entry["id"] for entry in tool(kind, "show")} for kind in ("map", "prog", "link")}
+        if not ({numbers} & left["map"] or {entered["id"]} & left["prog"] or {link} & left["link"]):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"still there: {left}")
+
+
+def test_bpftool_loads(guest: Guest, pins: str) -> None:
+    """bpftool loads an object file, and leaves its programs and maps at paths."""
+    tool = Bpftool(guest)
+    client()  # makes the object file
+    tool("prog", "loadall", OUT / "watch.bpf.o", f"{pins}/progs", "pinmaps", f"{pins}/maps")
+    programs = guest.run(["ls", f"{pins}/progs"]).check().stdout.split()
+    assert {"watch", "finish", "entered"} <= set(programs)
+    assert {tool("prog", "show", "pinned", f"{pins}/progs/{name}")["name"] for name in programs} == set(programs)
+    maps = guest.run(["ls", f"{pins}/maps"]).check().stdout.split()
+    assert {"by_number", "ring"} <= set(maps)
+    assert tool("map", "show", "pinned", f"{pins}/maps/by_number")["name"] == "by_number"
+    guest.run(["rm", "-r", f"{pins}/progs", f"{pins}/maps"]).check()
+
+
 def test_killed_client_leaves_nothing(guest: Guest) -> None:
     found = Running(guest, COUNT)
     found.process.kill(signal.SIGKILL)

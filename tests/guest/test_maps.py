@@ -53,3 +53,7 @@ def test_storage(guest: Guest) -> None:
 
 def test_storage_of_objects(guest: Guest) -> None:
     run(guest, "local_storage_cases.py", 18)
+
+
+def test_pinned_objects(guest: Guest) -> None:
+    run(guest, "pin_cases.py", 11)

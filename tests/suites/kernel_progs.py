@@ -155,7 +155,7 @@ def write_native(loads: dict[str, Load]) -> None:
 REASONS = [
     (r"(?:calling|invalid) kernel function|extern \(func ksym\)", "the kernel function that it calls is not offered"),
     (r"unknown func (bpf_\w+)#", r"\1 is not offered"),
-    (r"map 'server_map' is referenced but wasn't created", "a map is pinned, and there is no bpffs"),
+    (r"map 'server_map' is referenced but wasn't created", "a map is pinned, and user space has no paths that hold objects"),
     (r"map '(\w+)' is referenced but wasn't created", r"the map \1 cannot be made here"),
     (r"failed to find the address for kernel symbol|extern '__per_cpu_start'", "an address of the kernel is not known here"),
     (r"failed to find kernel BTF type ID|not found in kernel BTF", "the kernel's BTF lacks what it names"),

@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: MIT
+"""Objects at paths (BPF_OBJ_PIN, BPF_OBJ_GET), run inside a machine: prints one JSON object as map_cases.py does."""
+
+import ctypes
+import errno
+import os
+import stat
+import struct
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
+
+import bpfsys as b
+import iter_cases
+import map_cases
+from asm import R0, R1, R2, R10, add_imm, asm, atomic, call, exit_, jmp_imm, ld_map, mov, mov_imm, st
+from map_cases import EINVAL, ENOENT, EPERM, Map, children, k32, same, v64
+
+CASES = {}
+MAGIC = 0xCAFE4A11
+EEXIST, EACCES, ENOTEMPTY, EIO = -errno.EEXIST, -errno.EACCES, -errno.ENOTEMPTY, -errno.EIO
+LOOKUP = 1
+libc = ctypes.CDLL(None, use_errno=True)
+# Where the kernel has a file system of that name it is for the kernel's own objects.
+TYPE = "bpf" if "LD_PRELOAD" not in os.environ else "bpfcompat"
+
+
+def case(function):
+    CASES[function.__name__.replace("_", " ")] = function
+    return function
+
+
+def mount(at, options="", kind=TYPE):
+    data = options.encode()
+    return -ctypes.get_errno() if libc.mount(b"none", at.encode(), kind.encode(), 0, data) else 0
+
+
+class Mounted:
+    """A file system of its own: the path."""
+
+    def __init__(self, options=""):
+        self.path = tempfile.mkdtemp()
+        b.check(mount(self.path, options), "mount")
+
+    def __enter__(self):
+        return self.path
+
+    def __exit__(self, *_):
+        if libc.umount(self.path.encode()):
+            raise OSError(ctypes.get_errno(), "umount")
+        os.rmdir(self.path)
+
+
+def pin(fd, path, flags=0):
+    return b.call(b.OBJ_PIN, struct.pack("<QII", b.addr(b.buf(path.encode() + b"\0")), fd, flags))
+
+
+def get(path, flags=0, fd=0):
+    return b.call(b.OBJ_GET, struct.pack("<QII", b.addr(b.buf(path.encode() + b"\0")), fd, flags))
+
+
+def close(*fds):
+    for fd in fds:
+        os.close(b.check(fd, "fd"))
+
+
+def refused(call, *args):
+    """The errno of a system call, 0 if it is not refused."""
+    try:
+        result = call(*args)
+    except OSError as error:
+        return -error.errno
+    if isinstance(result, int) and call is os.open:
+        os.close(result)
+    return 0
+
+
+def number(fd):
+    """The id of a map or program."""
+    info = b.buf(80)
+    b.check(b.call(b.OBJ_GET_INFO_BY_FD, b.buf(struct.pack("<IIQ", fd, 80, b.addr(info)))), "OBJ_GET_INFO_BY_FD")
+    return struct.unpack_from("<I", info.raw, 4)[0]
+
+
+def is_there(command, wanted):
+    fd = b.call(command, struct.pack("<III", wanted, 0, 0))
+    if fd >= 0:
+        os.close(fd)
+    return fd != ENOENT
+
+
+def goes(command, wanted):
+    """Objects are freed behind the back of who lets go of them."""
+    end = time.monotonic() + 20
+    while is_there(command, wanted):
+        assert time.monotonic() < end, f"{wanted} is still there"
+        time.sleep(0.01)
+
+
+@case
+def looks_like_linux_own():
+    with Mounted() as at:
+        answer = b.buf(256)
+        same(libc.statfs(at.encode(), answer), 0)
+        same(struct.unpack_from("<q", answer.raw)[0], MAGIC)
+        same(stat.filemode(os.stat(at).st_mode), "drwxrwxrwt")
+        same(os.listdir(at), [])
+    with Mounted("mode=0750,whatever=1") as at:
+        same(stat.filemode(os.stat(at).st_mode), "drwxr-x--T")
+        line = next(line for line in open("/proc/mounts") if line.split()[1] == at)
+        assert "mode=750" in line.split()[3].split(","), line
+    there = tempfile.mkdtemp()
+    assert mount(there, "mode=nine") < 0
+    os.rmdir(there)
+
+
+@case
+def keeps_what_it_holds():
+    with Mounted() as at:
+        with Map(b.HASH, 4, 8, 4) as m:
+            same(m.put(k32(1), v64(11)), 0)
+            same(pin(m.fd, at + "/map"), 0)
+            map_id = number(m.fd)
+        prog = b.check(b.prog_load(), "prog")
+        same(pin(prog, at + "/prog"), 0)
+        prog_id = number(prog)
+        os.close(prog)
+        same(sorted(os.listdir(at)), ["map", "prog"])
+        again = b.check(get(at + "/map"), "get")
+        same((number(again), b.lookup(again, k32(1), 8)), (map_id, v64(11)))
+        os.close(again)
+        again = b.check(get(at + "/prog"), "get")
+        same(number(again), prog_id)
+        os.close(again)
+        assert is_there(b.MAP_GET_FD_BY_ID, map_id)
+        os.unlink(at + "/map")
+        goes(b.MAP_GET_FD_BY_ID, map_id)
+        assert is_there(b.PROG_GET_FD_BY_ID, prog_id)
+    # what was left goes with the file system
+    goes(b.PROG_GET_FD_BY_ID, prog_id)
+
+
+@case
+def answers():
+    with Mounted() as at, Map(b.ARRAY, 4, 8, 1) as m:
+        elsewhere = tempfile.mkdtemp()
+        same(pin(m.fd, elsewhere + "/map"), EPERM, "another file system")
+        same(pin(m.fd, at + "/none/map"), ENOENT)
+        same(pin(m.fd, at + "/a.b"), EPERM, "a dot")
+        same(pin(m.fd, at), EEXIST)
+        same(pin(m.fd, at + "/map", 1), EINVAL, "flag")
+        same(pin(m.fd, at + "/map"), 0)
+        same(pin(m.fd, at + "/map"), EEXIST)
+        same(pin(m.fd, at + "/" + "x" * 300), -errno.ENAMETOOLONG)
+        btf = b.check(b.btf_load(b.btf_blob(b.BTF_INT, b"\0int\0")), "BTF_LOAD")
+        same(pin(btf, at + "/btf"), EINVAL, "BTF")
+        os.close(btf)
+        with open("/dev/null") as file:
+            same(pin(file.fileno(), at + "/file"), EINVAL)
+        same(pin(12345, at + "/fd"), EINVAL, "no fd")
+        same(os.listdir(at), ["map"])
+        same(get(at + "/none"), ENOENT)
+        same(get(at), EACCES, "a directory")
+        same(get(elsewhere), EACCES, "another file system")
+        same(get(at + "/map", 3 << 3), EINVAL, "neither read nor written")
+        same(get(at + "/map", 1), EINVAL, "flag")
+        same(get(at + "/map", 0, 1), EINVAL, "fd")
+        same(get(at + "/map/more"), -errno.ENOTDIR)
+        os.rmdir(elsewhere)
+
+
+@case
+def access():
+    with Mounted() as at, Map(b.ARRAY, 4, 8, 1) as m:
+        same(pin(m.fd, at + "/map"), 0)
+        same(stat.filemode(os.stat(at + "/map").st_mode), "-rw-------")
+        for flags, read, written in ((b.F_RDONLY, bytes(8), EPERM), (b.F_WRONLY, EPERM, 0), (0, bytes(8), 0)):
+            fd = b.check(get(at + "/map", flags), "get")
+            same(b.lookup(fd, k32(0), 8), read, "flags %d" % flags)
+            same(b.update(fd, k32(0), bytes(8)), written, "flags %d" % flags)
+            os.close(fd)
+        same([refused(os.open, at + "/map", flags) for flags in (os.O_RDONLY, os.O_WRONLY, os.O_RDWR)], [EIO] * 3)
+        mask = os.umask(0o277)
+        try:
+            same(pin(m.fd, at + "/closed"), 0)
+        finally:
+            os.umask(mask)
+        same(stat.filemode(os.stat(at + "/closed").st_mode), "-r--------")
+
+
+@case
+def files_as_users_move_them():
+    with Mounted() as at, Map(b.ARRAY, 4, 8, 1) as m:
+        os.mkdir(at + "/dir")
+        os.mkdir(at + "/dir/dir", 0o700)
+        same(os.stat(at).st_nlink, 3)
+        same(pin(m.fd, at + "/dir/map"), 0)
+        os.rename(at + "/dir/map", at + "/moved")
+        os.link(at + "/moved", at + "/dir/second")
+        os.symlink("dir/second", at + "/link")
+        same((os.readlink(at + "/link"), os.stat(at + "/link").st_nlink), ("dir/second", 2))
+        close(get(at + "/link"), get(at + "/moved"), get(at + "/dir/second"))
+        os.unlink(at + "/moved")
+        close(get(at + "/link"))
+        same(refused(os.rmdir, at + "/dir"), ENOTEMPTY)
+        same(refused(os.rename, at + "/dir/second", at + "/dir/dir"), -errno.EISDIR)
+        same(refused(os.mkdir, at + "/a.b"), EPERM)
+        same(refused(os.mkfifo, at + "/fifo"), EPERM)
+        same(refused(os.open, at + "/file", os.O_CREAT | os.O_RDWR), EACCES)
+        same(refused(os.mkdir, at + "/dir"), EEXIST)
+        os.unlink(at + "/dir/second")
+        same(get(at + "/link"), ENOENT)
+        os.rmdir(at + "/dir/dir")
+        os.rmdir(at + "/dir")
+        same(os.listdir(at), ["link"])
+        os.chmod(at, 0o2755)
+        os.chown(at, 0, 77)
+        os.mkdir(at + "/dir")
+        same(pin(m.fd, at + "/map"), 0)
+        same((os.stat(at + "/dir").st_gid, os.stat(at + "/map").st_gid), (77, 77))
+        assert os.stat(at + "/dir").st_mode & stat.S_ISGID
+
+
+@case
+def a_link_stays_attached():
+    with Mounted() as at, Map(b.ARRAY, 4, 8, 1) as m:
+        code = asm(
+            st(4, R10, -4, 0), ld_map(R1, m.fd), mov(R2, R10), add_imm(R2, -4), call(LOOKUP), jmp_imm("eq", R0, 0, "out"),
+            mov_imm(R1, 1), atomic(8, "add", R0, 0, R1), "out", mov_imm(R0, 0), exit_(),
+        )  # fmt: skip
+        prog = b.check(b.prog_load(code, b.RAW_TRACEPOINT), "prog")
+        name = b.buf(b"sys_enter\0")
+        link = b.check(b.call(b.RAW_TRACEPOINT_OPEN, struct.pack("<QI", b.addr(name), prog)), "attach")
+        same(pin(link, at + "/link"), 0)
+        close(prog, link)
+
+        def counted():
+            before = struct.unpack("<Q", m.get(k32(0)))[0]
+            for _ in range(100):
+                os.getppid()
+            return struct.unpack("<Q", m.get(k32(0)))[0] - before
+
+        assert counted() >= 100
+        same(get(at + "/link", b.F_RDONLY), EINVAL)
+        close(get(at + "/link"))
+        assert counted() >= 100
+        os.unlink(at + "/link")
+        same(counted(), 0)
+
+
+@case
+def an_iterator_is_a_file_to_read():
+    with Mounted() as at, Map(b.ARRAY, 4, 8, 1) as m:
+        text = [st(4, R10, -8, 0x6C6C6568), st(4, R10, -4, 0x0A0A0A6F), *iter_cases.write(8)]
+        prog = iter_cases.iterator("bpf_map", *iter_cases.unless_over(), *text)
+        link = b.check(iter_cases.link_create(prog), "link")
+        same(pin(link, at + "/maps"), 0)
+        close(prog, link)
+        one = open(at + "/maps", "rb").read()
+        assert one and one == b"hello\n\n\n" * (len(one) // 8), one
+        with Map(b.ARRAY, 4, 8, 1), open(at + "/maps", "rb", buffering=0) as file:
+            os.unlink(at + "/maps")
+            assert len(iter_cases.drain(file.fileno(), 8)) > len(one)
+        same(m.get(k32(0)), bytes(8))
+
+
+@case
+def programs_of_an_array_stay():
+    """As long as a path does: who has no fd may still come for the map."""
+    with Mounted() as at:
+        prog = b.check(b.prog_load(), "prog")
+        with Map(b.PROG_ARRAY, 4, 4, 1) as m:
+            same(m.put(k32(0), k32(prog)), 0)
+            same(pin(m.fd, at + "/array"), 0)
+        prog_id = number(prog)
+        os.close(prog)
+        time.sleep(0.1)
+        again = b.check(get(at + "/array"), "get")
+        same(b.lookup(again, k32(0), 4), k32(prog_id))
+        os.unlink(at + "/array")
+        same(b.lookup(again, k32(0), 4), k32(prog_id), "an fd is left")
+        os.close(again)
+        goes(b.PROG_GET_FD_BY_ID, prog_id)
+
+
+@case
+def from_several_processes():
+    with Mounted() as at, Map(b.ARRAY, 4, 8, 1) as m:
+
+        def work(me):
+            for turn in range(150):
+                path = f"{at}/{(me + turn) % 3}"
+                assert pin(m.fd, path) in (0, EEXIST)
+                fd = get(path)
+                assert fd >= 0 or fd == ENOENT, fd
+                if fd >= 0:
+                    os.close(fd)
+                assert refused(os.rename, path, f"{at}/{turn % 3}") in (0, ENOENT)
+                assert refused(os.unlink, path) in (0, ENOENT)
+                assert refused(os.symlink, "0", at + "/s") in (0, EEXIST)
+                assert get(at + "/s") >= 0 or refused(os.unlink, at + "/s") in (0, ENOENT)
+
+        children(4, work)
+        for name in os.listdir(at):
+            os.unlink(f"{at}/{name}")
+
+
+@case
+def unmounted_while_in_use():
+    """A lazy one: the objects go with the last who holds a path."""
+    path = tempfile.mkdtemp()
+    b.check(mount(path), "mount")
+    with Map(b.ARRAY, 4, 8, 1) as m:
+        same(pin(m.fd, path + "/map"), 0)
+        wanted = number(m.fd)
+    held = os.open(path, os.O_RDONLY)
+    same(libc.umount2(path.encode(), 2), 0)
+    os.rmdir(path)
+    time.sleep(0.05)
+    assert is_there(b.MAP_GET_FD_BY_ID, wanted)
+    os.close(held)
+    goes(b.MAP_GET_FD_BY_ID, wanted)
+
+
+@case
+def found_where_tools_look():
+    kinds = {line.split()[-1] for line in open("/proc/filesystems")}
+    assert {"bpf", TYPE} <= kinds, kinds
+    assert os.path.isdir("/sys/fs/bpf")
+    if not os.path.ismount("/sys/fs/bpf"):
+        b.check(mount("/sys/fs/bpf", kind="bpf"), "mount")
+        try:
+            answer = b.buf(256)
+            same(libc.statfs(b"/sys/fs/bpf", answer), 0)
+            same(struct.unpack_from("<q", answer.raw)[0], MAGIC)
+        finally:
+            same(libc.umount(b"/sys/fs/bpf"), 0)
+
+
+if __name__ == "__main__":
+    map_cases.CASES = CASES
+    map_cases.main(sys.argv[1:])
