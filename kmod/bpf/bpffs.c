@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The file system of type bpf: directories and symbolic links as users make them, and files that hold one object each (made by
- * BPF_OBJ_PIN) till they are unlinked and closed. A kernel that has one of that name has it for its own objects: ours goes by bpfcompat
- * there, and everywhere.
+ * BPF_OBJ_PIN) till they are unlinked and closed. A kernel that has one of that name has it for its own objects: there ours is of type
+ * bpfcompat, and the shim mounts that for who asks for the other.
  */
 #include "bpffs.h"
 #include "core.h"
@@ -138,7 +138,7 @@ static int dir_mknod(struct inode *dir, struct dentry *dentry, umode_t mode, dev
 /* Names with a dot are Linux's for times to come. */
 static struct dentry *dir_lookup(struct inode *dir, struct dentry *dentry, unsigned int flags)
 {
-	if (strchr(dentry->d_name.name, '.'))
+	if (dir->i_mode & S_IALLUGO && strchr(dentry->d_name.name, '.'))
 		return ERR_PTR(-EPERM);
 	return simple_lookup(dir, dentry, flags);
 }
@@ -258,33 +258,6 @@ static const struct inode_operations dir_iops = {
 
 /* ---- the superblock ---- */
 
-static void fs_evict_inode(struct inode *inode)
-{
-	struct bc_object *obj = bc_fs_object(inode);
-
-	clear_inode(inode);
-	free_text(inode);
-	if (obj)
-		bc_pin_put(obj);
-}
-
-static int fs_show_options(struct seq_file *m, struct dentry *root)
-{
-	umode_t mode = root->d_inode->i_mode & S_IALLUGO & ~S_ISVTX;
-
-	if (mode != S_IRWXUGO)
-		seq_printf(m, ",mode=%o", mode);
-	return 0;
-}
-
-static const struct super_operations super_ops = {
-	.statfs = simple_statfs,
-	.drop_inode = generic_delete_inode,
-	.evict_inode = fs_evict_inode,
-	.show_options = fs_show_options,
-	FREE_INODE
-};
-
 /* Others than mode= are taken and of no account, as on Linux. */
 static int read_options(char *options, umode_t *mode)
 {
@@ -303,6 +276,43 @@ static int read_options(char *options, umode_t *mode)
 	return 0;
 }
 
+static void fs_evict_inode(struct inode *inode)
+{
+	struct bc_object *obj = bc_fs_object(inode);
+
+	truncate_inode_pages(&inode->i_data, 0);
+	clear_inode(inode);
+	free_text(inode);
+	if (obj)
+		bc_pin_put(obj);
+}
+
+/* Changes nothing, as on Linux. */
+static int fs_remount(struct super_block *sb, int *flags, char *options)
+{
+	umode_t mode;
+
+	return read_options(options, &mode);
+}
+
+static int fs_show_options(struct seq_file *m, struct dentry *root)
+{
+	umode_t mode = root->d_inode->i_mode & S_IALLUGO & ~S_ISVTX;
+
+	if (mode != S_IRWXUGO)
+		seq_printf(m, ",mode=%o", mode);
+	return 0;
+}
+
+static const struct super_operations super_ops = {
+	.statfs = simple_statfs,
+	.drop_inode = generic_delete_inode,
+	.evict_inode = fs_evict_inode,
+	.remount_fs = fs_remount,
+	.show_options = fs_show_options,
+	FREE_INODE
+};
+
 static int fs_fill_super(struct super_block *sb, void *data, int silent)
 {
 	umode_t mode = S_IRWXUGO;
@@ -320,6 +330,9 @@ static int fs_fill_super(struct super_block *sb, void *data, int silent)
 	root = make_inode(sb, NULL, S_IFDIR | S_ISVTX | mode);
 	if (!root)
 		return -ENOMEM;
+	root->i_ino = 1;
+	root->i_uid = GLOBAL_ROOT_UID;
+	root->i_gid = GLOBAL_ROOT_GID;
 	make_dir(root);
 	sb->s_root = d_make_root(root);
 	return sb->s_root ? 0 : -ENOMEM;
@@ -330,12 +343,9 @@ static struct dentry *fs_mount(struct file_system_type *type, int flags, const c
 	return mount_nodev(type, flags, data, fs_fill_super);
 }
 
-static struct file_system_type types[] = {
-	{ .owner = THIS_MODULE, .name = "bpfcompat", .mount = fs_mount, .kill_sb = kill_litter_super },
-	{ .owner = THIS_MODULE, .name = "bpf", .mount = fs_mount, .kill_sb = kill_litter_super },
-};
-static bool have_bpf;	/* the second name */
-static struct kobject *mount_point;
+static struct file_system_type fs_type = { .owner = THIS_MODULE, .name = "bpf", .mount = fs_mount, .kill_sb = kill_litter_super };
+static bool registered;
+static struct compat_mount_point mount_point;
 
 /* Where everybody looks for it. A warning comes of making what is there. */
 static void make_mount_point(void)
@@ -345,26 +355,30 @@ static void make_mount_point(void)
 	if (!kern_path(MOUNT_POINT, LOOKUP_FOLLOW, &path))
 		path_put(&path);
 	else
-		mount_point = kobject_create_and_add("bpf", fs_kobj);
+		compat_mount_point_make(&mount_point, fs_kobj, "bpf");
 }
 
+/* Never fails: it is in use from here on, so that the module may not go any more. */
 int bc_fs_init(void)
 {
-	int err = register_filesystem(&types[0]);
+	int err = register_filesystem(&fs_type);
 
-	if (err)
-		return err;
-	have_bpf = !register_filesystem(&types[1]);
-	if (have_bpf)
+	if (!err) {
 		make_mount_point();
+	} else {
+		fs_type.name = "bpfcompat";
+		err = register_filesystem(&fs_type);
+	}
+	registered = !err;
+	if (err)
+		pr_warn(BC_LOG "no file system for objects (%d): BPF_OBJ_PIN is refused\n", err);
 	return 0;
 }
 
 void bc_fs_exit(void)
 {
-	kobject_put(mount_point);
-	if (have_bpf)
-		unregister_filesystem(&types[1]);
-	unregister_filesystem(&types[0]);
+	compat_mount_point_remove(&mount_point, fs_kobj, "bpf");
+	if (registered)
+		unregister_filesystem(&fs_type);
 	rcu_barrier();	/* for inodes that are still being freed */
 }

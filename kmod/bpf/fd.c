@@ -109,6 +109,8 @@ static int object_fd(struct bc_object *obj, int flags, const char *name)
 
 	if (map)
 		bc_map_uref_get(map);
+	if (obj->kind == BC_OBJ_LINK)
+		flags = O_RDONLY;	/* as Linux's */
 	fd = anon_inode_getfd(name, &object_fops[obj->kind], obj, flags | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;

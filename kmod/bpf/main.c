@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loads and unloads the module: a table of subsystems, started in order and stopped in reverse. The device comes last, so that nobody
- * calls before all is there.
+ * Loads and unloads the module: a table of subsystems, started in order and stopped in reverse. The device comes late, so that nobody
+ * calls before all is there; last what does not fail, since a file system may be mounted as soon as its name is known.
  */
 #include "core.h"
 #include "bpffs.h"
@@ -40,9 +40,9 @@ static const struct bc_subsystem subsystems[] = {
 	{ "syscall events", bc_syscall_events_init, bc_syscall_events_exit },
 	{ "iterators", bc_iter_init, NULL },
 	{ "attach", bc_attach_init, bc_attach_exit },
-	{ "file system", bc_fs_init, bc_fs_exit },
 	{ "stats", bc_stats_init, bc_stats_exit },
 	{ "device", bc_device_init, bc_device_exit },
+	{ "file system", bc_fs_init, bc_fs_exit },
 };
 
 static void stop(size_t count)

@@ -6,8 +6,10 @@
 #define BPFCOMPAT_COMPAT_VFS_H
 
 #include "compat.h"
+#include <linux/kobject.h>
 #include <linux/namei.h>
 #include <linux/security.h>
+#include <linux/sysfs.h>
 
 /* What an operation is told of the mount's ids, before its other parameters. */
 #if defined(HAVE_VFS_IDMAP)
@@ -48,6 +50,30 @@ static inline int compat_path_permission(const struct path *path, int mask)
 #else
 	return inode_permission(path->dentry->d_inode, mask);
 #endif
+}
+
+/* An empty directory in sysfs to mount on: one that stays empty, where the kernel has a way to tell. */
+struct compat_mount_point {
+	struct kobject *kobject;
+	bool made;
+};
+
+static inline void compat_mount_point_make(struct compat_mount_point *m, struct kobject *parent, const char *name)
+{
+#ifdef HAVE_SYSFS_MOUNT_POINT
+	m->made = !sysfs_create_mount_point(parent, name);
+#else
+	m->kobject = kobject_create_and_add(name, parent);
+#endif
+}
+
+static inline void compat_mount_point_remove(struct compat_mount_point *m, struct kobject *parent, const char *name)
+{
+#ifdef HAVE_SYSFS_MOUNT_POINT
+	if (m->made)
+		sysfs_remove_mount_point(parent, name);
+#endif
+	kobject_put(m->kobject);
 }
 
 #endif

@@ -15,5 +15,6 @@ long shim_bpf(unsigned int cmd, const void *attr, unsigned int size);
 long shim_perf_event_open(const void *attr, int pid, int cpu, int group, unsigned long flags);
 long shim_ioctl(int fd, unsigned long request, void *arg);
 long shim_memfd_create(const char *name, unsigned int flags);
+long shim_mount(const char *source, const char *target, const char *type, unsigned long flags, const void *data);
 
 #endif

@@ -24,8 +24,8 @@ MAGIC = 0xCAFE4A11
 EEXIST, EACCES, ENOTEMPTY, EIO = -errno.EEXIST, -errno.EACCES, -errno.ENOTEMPTY, -errno.EIO
 LOOKUP = 1
 libc = ctypes.CDLL(None, use_errno=True)
-# Where the kernel has a file system of that name it is for the kernel's own objects.
-TYPE = "bpf" if "LD_PRELOAD" not in os.environ else "bpfcompat"
+MS_RDONLY, MS_REMOUNT, MNT_DETACH, O_PATH = 1, 32, 2, 0o10000000
+NOBODY = 65534
 
 
 def case(function):
@@ -33,9 +33,8 @@ def case(function):
     return function
 
 
-def mount(at, options="", kind=TYPE):
-    data = options.encode()
-    return -ctypes.get_errno() if libc.mount(b"none", at.encode(), kind.encode(), 0, data) else 0
+def mount(at, options="", flags=0):
+    return -ctypes.get_errno() if libc.mount(b"none", at.encode(), b"bpf", flags, options.encode()) else 0
 
 
 class Mounted:
@@ -48,8 +47,8 @@ class Mounted:
     def __enter__(self):
         return self.path
 
-    def __exit__(self, *_):
-        if libc.umount(self.path.encode()):
+    def __exit__(self, wrong, *_):
+        if libc.umount2(self.path.encode(), MNT_DETACH if wrong else 0):
             raise OSError(ctypes.get_errno(), "umount")
         os.rmdir(self.path)
 
@@ -107,13 +106,14 @@ def looks_like_linux_own():
         same(libc.statfs(at.encode(), answer), 0)
         same(struct.unpack_from("<q", answer.raw)[0], MAGIC)
         same(stat.filemode(os.stat(at).st_mode), "drwxrwxrwt")
-        same(os.listdir(at), [])
+        root = os.stat(at)
+        same((os.listdir(at), root.st_ino, root.st_uid, root.st_gid, root.st_nlink), ([], 1, 0, 0, 2))
     with Mounted("mode=0750,whatever=1") as at:
         same(stat.filemode(os.stat(at).st_mode), "drwxr-x--T")
         line = next(line for line in open("/proc/mounts") if line.split()[1] == at)
         assert "mode=750" in line.split()[3].split(","), line
     there = tempfile.mkdtemp()
-    assert mount(there, "mode=nine") < 0
+    same(mount(there, "mode=nine"), EINVAL)
     os.rmdir(there)
 
 
@@ -161,6 +161,9 @@ def answers():
         with open("/dev/null") as file:
             same(pin(file.fileno(), at + "/file"), EINVAL)
         same(pin(12345, at + "/fd"), EINVAL, "no fd")
+        same(pin(m.fd, ""), ENOENT)
+        same(pin(m.fd, at + "/x/"), ENOENT)
+        same(b.call(b.OBJ_PIN, struct.pack("<QII", 8, m.fd, 0)), -errno.EFAULT)
         same(os.listdir(at), ["map"])
         same(get(at + "/none"), ENOENT)
         same(get(at), EACCES, "a directory")
@@ -189,6 +192,136 @@ def access():
         finally:
             os.umask(mask)
         same(stat.filemode(os.stat(at + "/closed").st_mode), "-r--------")
+
+
+def as_nobody(*calls):
+    """What each of these functions returns to who has no privileges."""
+    here, there = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            os.write(there, repr([call() for call in calls]).encode())
+        finally:
+            os._exit(0)
+    os.close(there)
+    with os.fdopen(here) as answers:
+        text = answers.read()
+    os.waitpid(pid, 0)
+    return eval(text)
+
+
+@case
+def files_of_an_iterator_have_permissions():
+    """The commands are for the privileged, where unprivileged BPF is off; a file is for whom its mode says."""
+    with Mounted() as at:
+        prog = iter_cases.iterator("bpf_map", *iter_cases.unless_over(), st(8, R10, -8, 1), *iter_cases.write(8))
+        link = b.check(iter_cases.link_create(prog), "link")
+        same(pin(link, at + "/maps"), 0)
+        close(prog, link)
+
+        def looks():
+            return refused(os.open, at + "/maps", os.O_RDONLY)
+
+        def removes():
+            return refused(os.unlink, at + "/maps")
+
+        with Map(b.ARRAY, 4, 8, 1):
+            same(as_nobody(looks, removes), [EACCES, EPERM])
+            os.chmod(at + "/maps", 0o444)
+            same(as_nobody(looks, lambda: len(open(at + "/maps", "rb").read()) > 0), [0, True])
+        os.chmod(at, 0o755)
+        same(as_nobody(lambda: refused(os.mkdir, at + "/dir")), [EACCES])
+        os.chmod(at, 0o1777)
+        same(as_nobody(lambda: refused(os.mkdir, at + "/dir")), [0])
+        same(os.stat(at + "/dir").st_uid, NOBODY)
+
+
+@case
+def permissions_of_who_is_root_no_more():
+    """CAP_SYS_ADMIN alone does not open a file: DAC_OVERRIDE is another capability."""
+    with Mounted() as at, Map(b.ARRAY, 4, 8, 1) as m:
+        same(pin(m.fd, at + "/map"), 0)
+        os.chown(at + "/map", NOBODY, NOBODY)
+        prog = b.check(b.prog_load(), "prog")
+        same(pin(prog, at + "/prog"), 0)
+        os.close(prog)
+        os.chown(at + "/prog", NOBODY, NOBODY)
+        found = {}
+        for mode in (0o600, 0o604, 0o602, 0o606):
+            os.chmod(at + "/map", mode)
+            os.chmod(at + "/prog", mode)
+            found[mode] = without_override(at + "/map", at + "/prog")
+        no, ok = EACCES, 0
+        # by flags: none, read, write; of the map and of the program
+        same(found, {0o600: [no, no, no] * 2, 0o604: [no, ok, no] * 2, 0o602: [no, no, ok] * 2, 0o606: [ok, ok, ok] * 2})
+
+
+def without_override(*paths):
+    """The errno of BPF_OBJ_GET by flags and path, for root without the capabilities that pass over a file's mode."""
+    header, both = struct.pack("<Ii", 0x20080522, 0), b.buf(24)
+    here, there = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            assert not libc.capget(b.buf(header), both)
+            sets = list(struct.unpack("<6I", both.raw[:24]))
+            sets[0] &= ~0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            assert not libc.capset(b.buf(header), b.buf(struct.pack("<6I", *sets)))
+            got = [get(path, flags) for path in paths for flags in (0, b.F_RDONLY, b.F_WRONLY)]
+            os.write(there, repr([min(fd, 0) for fd in got]).encode())
+        finally:
+            os._exit(0)
+    os.close(there)
+    with os.fdopen(here) as answers:
+        text = answers.read()
+    os.waitpid(pid, 0)
+    return eval(text)
+
+
+@case
+def mounted_to_be_read():
+    with Mounted() as at, Map(b.ARRAY, 4, 8, 1) as m:
+        same(pin(m.fd, at + "/map"), 0)
+        same(mount(at, flags=MS_REMOUNT | MS_RDONLY), 0)
+        same(pin(m.fd, at + "/more"), -errno.EROFS)
+        same((get(at + "/map"), get(at + "/map", b.F_WRONLY)), (-errno.EROFS, -errno.EROFS))
+        close(get(at + "/map", b.F_RDONLY))
+
+
+@case
+def renamed_over_it_goes():
+    """Of each kind the last reference may go by a rename, and by the last of two names."""
+    with Mounted() as at:
+
+        def check(what, command):
+            wanted = number(what)
+            same(pin(what, at + "/old"), 0)
+            os.link(at + "/old", at + "/other")
+            os.close(what)
+            with Map(b.ARRAY, 4, 8, 1) as m:
+                same(pin(m.fd, at + "/new"), 0)
+            os.rename(at + "/new", at + "/old")
+            time.sleep(0.05)
+            assert is_there(command, wanted), "another name is left"
+            os.rename(at + "/old", at + "/other")
+            goes(command, wanted)
+            os.unlink(at + "/other")
+            same(os.listdir(at), [])
+
+        check(b.check(b.map_create(b.HASH, 4, 8, 1), "map"), b.MAP_GET_FD_BY_ID)
+        check(b.check(b.prog_load(), "prog"), b.PROG_GET_FD_BY_ID)
+        prog = b.check(b.prog_load(b.RETURN0, b.RAW_TRACEPOINT), "prog")
+        name = b.buf(b"sys_enter\0")
+        check(b.check(b.call(b.RAW_TRACEPOINT_OPEN, struct.pack("<QI", b.addr(name), prog)), "attach"), b.LINK_GET_FD_BY_ID)
+        os.close(prog)
+        entry = b.Prog(asm(mov_imm(R0, 0), exit_()), iter_cases.TRACING, expected_attach_type=24,
+                       attach_btf_id=iter_cases.BTF.find(iter_cases.FUNC, "vfs_read"))  # fmt: skip
+        prog = b.check(entry.load(), "fentry")
+        check(b.check(b.call(b.RAW_TRACEPOINT_OPEN, struct.pack("<QI", 0, prog)), "attach"), b.LINK_GET_FD_BY_ID)
+        os.close(prog)
 
 
 @case
@@ -317,7 +450,7 @@ def unmounted_while_in_use():
         same(pin(m.fd, path + "/map"), 0)
         wanted = number(m.fd)
     held = os.open(path, os.O_RDONLY)
-    same(libc.umount2(path.encode(), 2), 0)
+    same(libc.umount2(path.encode(), MNT_DETACH), 0)
     os.rmdir(path)
     time.sleep(0.05)
     assert is_there(b.MAP_GET_FD_BY_ID, wanted)
@@ -327,17 +460,17 @@ def unmounted_while_in_use():
 
 @case
 def found_where_tools_look():
-    kinds = {line.split()[-1] for line in open("/proc/filesystems")}
-    assert {"bpf", TYPE} <= kinds, kinds
-    assert os.path.isdir("/sys/fs/bpf")
-    if not os.path.ismount("/sys/fs/bpf"):
-        b.check(mount("/sys/fs/bpf", kind="bpf"), "mount")
-        try:
-            answer = b.buf(256)
-            same(libc.statfs(b"/sys/fs/bpf", answer), 0)
-            same(struct.unpack_from("<q", answer.raw)[0], MAGIC)
-        finally:
-            same(libc.umount(b"/sys/fs/bpf"), 0)
+    assert "bpf" in {line.split()[-1] for line in open("/proc/filesystems")}
+    b.check(mount("/sys/fs/bpf"), "mount")
+    try:
+        answer = b.buf(256)
+        same(libc.statfs(b"/sys/fs/bpf", answer), 0)
+        same(struct.unpack_from("<q", answer.raw)[0], MAGIC)
+        with Map(b.ARRAY, 4, 8, 1) as m:
+            same(pin(m.fd, "/sys/fs/bpf/map"), 0)
+            close(get("/sys/fs/bpf/map"))
+    finally:
+        same(libc.umount(b"/sys/fs/bpf"), 0)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,16 @@ def test_a_killed_client_leaves_nothing_and_a_living_one_holds_the_module(vm: VM
     assert settled(vm, nothing) == nothing
 
 
+def test_a_mounted_file_system_holds_the_module(vm: VM) -> None:
+    mount = "import ctypes; libc = ctypes.CDLL(None); assert not libc.mount(b'none', b'/mnt', b'bpf', 0, None)"
+    vm.run(["bpfcompat", "run", "--", "/usr/bin/python3", "-c", mount]).check()
+    try:
+        assert vm.run(["@rmmod", "bpfcompat"]).returncode != 0, "unloaded under a mount"
+        vm.run("mkdir /mnt/dir && for i in 1 2 3 4 5 6 7 8 9; do ln -s dir /mnt/$i; done && test -d /mnt/9").check()
+    finally:
+        vm.run("umount /mnt").check()
+
+
 def test_an_object_fd_takes_the_same_requests(vm: VM) -> None:
     script = f"""
 import ctypes, fcntl, os, struct, sys

@@ -16,7 +16,7 @@ import pytest
 
 PRELOAD = Path(__file__).resolve().parents[2] / "shim/preload"
 NR = {
-    "close": 3, "fstat": 5, "mmap": 9, "ioctl": 16, "getpid": 39, "fcntl": 72, "gettid": 186, "clock_gettime": 228,
+    "close": 3, "fstat": 5, "mmap": 9, "ioctl": 16, "getpid": 39, "fcntl": 72, "mount": 165, "gettid": 186, "clock_gettime": 228,
     "openat": 257, "unlinkat": 263, "readlinkat": 267, "faccessat": 269, "perf_event_open": 298, "memfd_create": 319,
     "bpf": 321,
 }  # fmt: skip
@@ -43,14 +43,14 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_symbols(library: Path) -> None:
-    """It needs libc alone, nothing of it newer than glibc 2.17, and puts nothing into the program but its three functions."""
+    """It needs libc alone, nothing of it newer than glibc 2.17, and puts nothing into the program but its four functions."""
     dynamic = subprocess.run(["readelf", "-dW", library], check=True, capture_output=True, text=True).stdout
     assert re.findall(r"NEEDED.*\[(.*)\]", dynamic) == ["libc.so.6"]
     symbols = subprocess.run(["readelf", "-W", "--dyn-syms", library], check=True, capture_output=True, text=True).stdout
     versions = [tuple(map(int, v.split("."))) for v in re.findall(r"@GLIBC_([\d.]+)", symbols)]
     assert versions and max(versions) <= (2, 17)
     defined = {line.split()[7] for line in symbols.splitlines() if re.search(r" GLOBAL DEFAULT +\d+ ", line)}
-    assert defined == {"syscall", "ioctl", "memfd_create"}
+    assert defined == {"syscall", "ioctl", "memfd_create", "mount"}
 
 
 def under(library: Path, code: str) -> str:
@@ -160,7 +160,7 @@ def fake_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "long shim_raw(long nr, long a, long b, long c, long d, long e, long f)\n"
         "{ return fake_kernel(nr, a, b, c, d, e, f); }\n"
     )
-    sources = [PRELOAD / name for name in ("device.c", "interpose.c", "memfd.c", "perf.c")]
+    sources = [PRELOAD / name for name in ("device.c", "interpose.c", "memfd.c", "mount.c", "perf.c")]
     flags = ["-std=gnu11", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-builtin", "-DSHIM_FAKE_KERNEL"]
     subprocess.run(["gcc", *flags, f"-I{PRELOAD}", "-o", out / "fake.so", glue, *sources], check=True)
     return out / "fake.so"
@@ -400,3 +400,29 @@ def test_memfd_bad_input(shim: Shim) -> None:
     assert shim.call("memfd_create", ctypes.addressof(name), 8) == (-1, errno.EINVAL)
     assert shim.call("memfd_create", 8, 0) == (-1, errno.EFAULT)
     assert shim.call("memfd_create", 8, 8) == (-1, errno.EINVAL)
+
+
+@pytest.mark.parametrize("has_own", [False, True])
+@pytest.mark.parametrize("kind", [b"bpf", b"bpffs", b"tmpfs", None])
+def test_mount_means_the_module(shim: Shim, has_own: bool, kind: bytes | None) -> None:
+    """A kernel with a file system of its own has the module's by another name; what is not of type bpf is passed on."""
+    tried: list[tuple[bytes | None, tuple[int, ...]]] = []
+
+    def mount(source: int, target: int, at: int, *rest: int) -> int:
+        name = ctypes.string_at(at) if at else None
+        tried.append((name, (source, target, *rest)))
+        return -errno.ENODEV if name == b"bpfcompat" and not has_own else 0
+
+    shim.kernel.answers = {"mount": mount, "faccessat": lambda *_: -errno.ENOENT}
+    text = ctypes.create_string_buffer(kind) if kind else None
+    arguments = (0x1000, 0x2000, ctypes.addressof(text) if text else 0, 0x3000, 0x4000)
+    wanted = [b"bpfcompat"] + [b"bpf"] * (not has_own) if kind == b"bpf" else [kind]
+    shim.lib.mount.argtypes = [ctypes.c_long] * 5
+    assert shim.lib.mount(*arguments) == 0
+    assert shim.call("mount", *arguments) == (0, 0)
+    assert tried == [(name, (0x1000, 0x2000, 0x3000, 0x4000, 0)) for name in wanted * 2]
+
+
+def test_mount_bad_type(shim: Shim) -> None:
+    shim.kernel.answers = {"mount": lambda *_: -errno.EFAULT, "faccessat": lambda *_: -errno.EFAULT}
+    assert shim.call("mount", 0, 0, 8, 0, 0) == (-1, errno.EFAULT)

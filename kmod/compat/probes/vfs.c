@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/namei.h>
 #include <linux/path.h>
+#include <linux/sysfs.h>
 
 #line 1 "BASELINE"
 static inline void probe_baseline(void) { might_sleep(); }
@@ -29,6 +30,9 @@ static inline void probe_init_ts(struct inode *i) { simple_inode_init_ts(i); }
 
 #line 1 "HAVE_FREE_INODE"
 static inline void probe_free_inode(struct super_operations *o, struct inode *i) { o->free_inode = NULL; i->i_link = NULL; }
+
+#line 1 "HAVE_SYSFS_MOUNT_POINT"
+static inline int probe_mount_point(struct kobject *k) { return sysfs_create_mount_point(k, ""); }
 
 #line 1 "HAVE_ND_SET_LINK"
 static inline void probe_nd_set_link(struct nameidata *nd, char *s) { nd_set_link(nd, s); }
