@@ -237,7 +237,7 @@ def list_of(where: str, objects: list[Path]) -> str:
 
 HEAD = """# The verifier against Linux 6.1's
 
-Written by `tests/suites/kernel_progs.py table`; not edited by hand, but for what is said to be.
+Written by `tests/suites/kernel_progs.py table`; not edited by hand.
 Commit {commit}.
 
 The large programs of the kernel's own selftests
@@ -251,6 +251,10 @@ machine's free memory fell by while the program was loaded, seen every 5 ms, the
 """
 
 TAIL = """
+A program that is refused for an unknown function calls a helper that the module does not offer; `bpfcompat check` and the list for
+user space go without such limits. Callbacks are walked until nothing new comes of them, where 6.1 walks them once: that is
+what the two bpf_loop programs differ by.
+
 No program of an unprivileged user is taken, so that the sanitation of speculative execution, which is for theirs alone, is not
 there. What is not as on Linux, program by program and with reasons: progs_differences.json and verifier_differences.json in
 tests/suites.
