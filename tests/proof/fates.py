@@ -2,7 +2,7 @@
 """
 What became of each mutant, kept in tests/proof/fates.json, which is committed: a run of all goes on where the last one stopped,
 on whatever machine that was, and does again only what a change to the C or to the proofs concerns. `python -m proof.fates
-[SECONDS]` in tests/ works through those not known yet, in an order of chance, and tells how things stand.
+[SECONDS [PART/PARTS]]` in tests/ works through those not known yet, in an order of chance, and tells how things stand.
 """
 
 from __future__ import annotations
@@ -15,41 +15,60 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from proof import csource
-from proof.mutants import Mutant, compare, explained, killed_by, mutants, obligations, says_the_same, text
-from proof.prove import Obligation
+from proof.judge import Judge, every, obligations
+from proof.mutants import Mutant, explained, mutants, text
 
 RECORD = Path(__file__).with_name("fates.json")
 # What a fate follows from, beside the C: how it is read, translated, and what is claimed of it.
-RULES = ("cvalue", "csource", "lemmas", "mutants", "obligations", "obligations_ops", "prove", "run", "spec", "translate")
+RULES = (
+    *(
+        "cvalue.py",
+        "csource.py",
+        "judge.py",
+        "lemmas.py",
+        "mutants.py",
+        "obligations.py",
+        "obligations_finds.py",
+        "obligations_ops.py",
+    ),
+    *("prove.py", "run.py", "sampler.h", "sampler.py", "spec.py", "translate.py"),
+)
 
 
 @dataclass(frozen=True)
 class Fate:
-    """Of a mutant: "killed" by an obligation, "same text" (once translated), "equivalent", "knows less" or "differs"."""
+    """
+    Of a mutant: "killed" by an obligation, "same text" (once translated), "equivalent", "knows less"; by arguments of chance
+    "knows less, sampled", "no difference found" and "differs"; or "not settled", with the obligation that is neither proven nor
+    refuted.
+    """
 
     name: str
     fate: str
-    killer: str
+    killer: str  # or the obligation that is left open
     basis: str  # basis_of()
     seconds: float
+
+    @property
+    def broken(self) -> str:
+        return self.killer if self.fate == "killed" else ""
 
 
 @functools.cache
 def rules() -> str:
     folder = Path(__file__).parent
-    return hashlib.blake2b(b"".join((folder / f"{name}.py").read_bytes() for name in RULES)).hexdigest()
+    return hashlib.blake2b(b"".join((folder / name).read_bytes() for name in RULES)).hexdigest()
 
 
 @functools.cache
 def followed_by(name: str) -> frozenset[str]:
     """The functions that the obligation of that name follows."""
-    every: dict[str, Obligation] = {one.name: one for found in obligations().values() for one in found}
-    return frozenset(every[name].build(csource.load()).machine.followed)
+    return frozenset(next(one for one in every() if one.name == name).build(csource.load()).machine.followed)
 
 
 @functools.cache
@@ -94,35 +113,34 @@ def known() -> dict[str, Fate]:
     kept = recorded()
     if not kept:
         return {}
-    every = {one.name for found in obligations().values() for one in found}
+    names = {one.name for one in every()}
     held = {}
     for mutant in mutants():
         one = kept.get(mutant.name)
-        if one and (not one.killer or one.killer in every) and one.basis == basis_of(mutant, one.killer):
+        if one and (not one.broken or one.broken in names) and one.basis == basis_of(mutant, one.broken):
             held[mutant.name] = one
     return held
 
 
-def find(mutant: Mutant) -> Fate:
+def find(mutant: Mutant, judge: Judge) -> Fate:
     """Tries it."""
     begin = time.process_time()
-    same = says_the_same(mutant)
-    reason = None if same else killed_by(mutant)
-    killer = next((one.name for one in obligations()[mutant.function] if reason and reason.startswith(f"{one.name}: ")), "")
-    fate = "same text" if same else "killed" if reason else compare(mutant)
-    return Fate(mutant.name, fate, killer, basis_of(mutant, killer), round(time.process_time() - begin, 1))
+    verdict = judge.judge(mutant)
+    found = Fate(mutant.name, verdict.fate, verdict.obligation, "", 0.0)
+    return replace(found, basis=basis_of(mutant, found.broken), seconds=round(time.process_time() - begin, 1))
 
 
-def fates(chosen: Iterable[Mutant], seconds: float | None = None) -> dict[str, Fate]:
+def fates(chosen: Sequence[Mutant], seconds: float | None = None) -> dict[str, Fate]:
     """Of those mutants, from what is kept or found now, and kept; with @seconds only as many as can be begun in that time."""
     held, end = known(), None if seconds is None else time.monotonic() + seconds
-    found = {}
-    for mutant in chosen:
-        if mutant.name in held:
-            found[mutant.name] = held[mutant.name]
-        elif end is None or time.monotonic() < end:
-            found[mutant.name] = find(mutant)
-            keep([found[mutant.name]])
+    found = {mutant.name: held[mutant.name] for mutant in chosen if mutant.name in held}
+    left = [mutant for mutant in chosen if mutant.name not in held]
+    judge = Judge(left) if left and seconds != 0 else None
+    for mutant in left:
+        if judge is None or (end is not None and time.monotonic() >= end):
+            break
+        found[mutant.name] = find(mutant, judge)
+        keep([found[mutant.name]])
     return found
 
 
@@ -132,12 +150,14 @@ def unexplained(found: dict[str, Fate]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    every = mutants()
-    random.Random(9669).shuffle(every)
-    found = fates(every, float(arguments[0]) if arguments else None)
+    chosen = list(mutants())
+    random.Random(9669).shuffle(chosen)
+    part, parts = (int(number) for number in arguments[1].split("/")) if len(arguments) > 1 else (1, 1)
+    fates(chosen[part - 1 :: parts], float(arguments[0]) if arguments else None)
+    found = known()
     counts = Counter(one.fate for one in found.values())
     told = ", ".join(f"{fate} {count}" for fate, count in counts.most_common())
-    print(f"{len(found)} of {len(every)} mutants: {told}; {sum(one.seconds for one in found.values()):.0f} s of CPU")
+    print(f"{len(found)} of {len(chosen)} mutants: {told}; {sum(one.seconds for one in found.values()):.0f} s of CPU")
     for one in sorted(found.values(), key=lambda one: (one.fate, one.name)):
         if one.fate != "killed":
             print(f"{one.fate}: {one.name}")

@@ -6,7 +6,6 @@ of it (see the table there), for the numbers that the caller's proof is about, a
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,11 +16,9 @@ from proof.cvalue import Value, VoidType
 from proof.prove import Contract
 from proof.translate import Machine, State
 
-_serial = itertools.count()
-
 
 def _made_up(machine: Machine, kind: Any, function: str) -> tuple[str, Value]:
-    name = f"{function}@{next(_serial)}"
+    name = f"{function}@{machine.serial()}"
     return name, machine.fresh(kind, name)
 
 

@@ -1,31 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""
-Mutants of the domain's C, made mechanically from its syntax tree, and what becomes of their proofs: `python -m proof.mutants
-[WORD...]` in tests/ runs those with a word in their names. survivors.json explains those that are neither equivalent nor weaker.
-"""
+"""Mutants of the domain's C, made mechanically from its syntax tree. survivors.json explains what is told by nothing else."""
 
 from __future__ import annotations
 
 import copy
 import functools
 import json
-import sys
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import z3
 from pycparser import c_ast, c_generator
 
-from proof import csource, spec
-from proof.cvalue import PointerType, StructType, TranslationError, Value, VoidType
-from proof.prove import Case, Obligation, discharge
-from proof.run import GROUPS, is_long
+from proof import csource
 
 SURVIVORS = Path(__file__).with_name("survivors.json")
-TIMEOUT_MS = 20_000
 SWAPS = {
     "+": ["-"],
     "-": ["+"],
@@ -109,7 +99,8 @@ def changes(node: c_ast.Node) -> Iterable[tuple[str, Any]]:
         yield f"always: if ({text(node.cond)[:60]})", always
 
 
-def mutants() -> list[Mutant]:
+@functools.cache
+def mutants() -> tuple[Mutant, ...]:
     source = csource.load()
     made = []
     for function, body in source.functions.items():
@@ -125,151 +116,9 @@ def mutants() -> list[Mutant]:
             apply()
             seen[name] = seen.get(name, 0) + 1
             made.append(Mutant(function, name + (f" #{seen[name]}" if seen[name] > 1 else ""), changed))
-    return made
-
-
-@functools.cache
-def obligations() -> dict[str, list[Obligation]]:
-    """By function: the obligations that follow it, its own and the small ones first."""
-    source = csource.load()
-    followers: dict[str, list[tuple[int, Obligation]]] = {name: [] for name in source.functions}
-    for obligation in (one for group in GROUPS.values() for one in group() if not is_long(one)):
-        case = obligation.build(source)
-        for name in case.machine.followed:
-            rank = 0 if obligation.function == name else 10 + len(case.machine.followed)
-            followers[name].append((rank + (5 if obligation.name == "bc_tnum_mul" else 0), obligation))
-    return {name: [one for _, one in sorted(found, key=lambda pair: pair[0])] for name, found in followers.items()}
-
-
-def killed_by(mutant: Mutant) -> str | None:
-    """The obligation that the mutant breaks, with what came of it; None: it survives."""
-    source = mutant.source()
-    for obligation in obligations()[mutant.function]:
-        try:
-            result = discharge(replace(obligation, timeout_ms=TIMEOUT_MS), source, stop_early=True)
-        except (TranslationError, z3.Z3Exception) as error:
-            return f"{obligation.name}: {error}"
-        if not result.proven:
-            return f"{obligation.name}: {result.failed[0]}"
-    return None
-
-
-def _proves(assumed: list[Any], term: z3.BoolRef) -> bool:
-    solver = z3.SolverFor("QF_UFBV")
-    solver.set("timeout", TIMEOUT_MS)
-    solver.add(*assumed, z3.Not(term))
-    return z3.is_true(z3.simplify(term)) or solver.check() == z3.unsat
-
-
-def _same(a: Value, b: Value) -> z3.BoolRef:
-    if isinstance(a.kind, StructType):
-        return z3.And(*(_same(a.term[name], b.term[name]) for name, _ in a.kind.fields))
-    return z3.BoolVal(True) if isinstance(a.kind, VoidType) else a.term == b.term
-
-
-def _settings(function: str) -> list[dict[str, int]]:
-    """The fixed choices of arguments for which the obligations, too, are made one by one."""
-    settings: list[dict[str, int]] = [{}]
-    parameters = [name for name, _ in Case(csource.load()).machine.parameters(function)]
-    for name, values in (
-        ("op", sorted({*spec.ALU_OPS.values(), *spec.JUMP_OPS.values()})),
-        ("bytes", [1, 2, 4]),
-        ("bits", [32, 64]),
-        ("is32", [0, 1]),
-    ):
-        if name in parameters:
-            settings = [{**setting, name: value} for setting in settings for value in values]
-    return settings
-
-
-def _run(function: str, source: csource.Source, setting: dict[str, int]) -> tuple[Case, Value]:
-    """The function on any arguments: they are made up in the same order each time, so those of two runs have the same names."""
-    case = Case(source)
-    args: list[Any] = []
-    for name, kind in case.machine.parameters(function):
-        if isinstance(kind, PointerType):
-            case.scalar(name, z3.BitVec(f"some of {name}", 64))
-            args.append(name)
-        elif name in setting:
-            args.append(setting[name])
-        elif isinstance(kind, StructType):
-            args.append(case.tnum(name))
-        else:
-            args.append(case.machine.fresh(kind, name))
-    return case, case.call(function, *args)
-
-
-def _agree(first: tuple[Case, Value], second: tuple[Case, Value]) -> z3.BoolRef:
-    names = first[0].state.memory
-    return z3.And(_same(first[1], second[1]), *(_same(first[0].after(name), second[0].after(name)) for name in names))
-
-
-def says_the_same(mutant: Mutant) -> bool:
-    """
-    Are its results the original's, word for word, and what must hold of the operands too? So it is with a comparison of two u64
-    as u64: no obligation needs to be tried, it would pass all of them.
-    """
-    settings = _settings(mutant.function)
-    if len(settings) > 4 and " compares as " not in mutant.name:
-        return False
-    for setting in settings:
-        try:
-            first, second = (_run(mutant.function, source, setting) for source in (csource.load(), mutant.source()))
-        except (TranslationError, z3.Z3Exception):
-            return False
-        needs = [[need.term for need in case.machine.needs] for case, _ in (first, second)]
-        if len(needs[0]) != len(needs[1]) or not all(map(z3.eq, *needs)):
-            return False
-        if not z3.is_true(z3.simplify(_agree(first, second))):
-            return False
-    return True
-
-
-def compare(mutant: Mutant) -> str:
-    """A survivor is "equivalent", or a sound one that "knows less" (its results contain the original's); else "differs"."""
-    x = z3.BitVec("x", 64)
-    equal = less = True
-    for setting in _settings(mutant.function):
-        (first, was), (second, now) = (_run(mutant.function, source, setting) for source in (csource.load(), mutant.source()))
-        assumed = [*first.always, *(need.term for need in first.machine.needs)]
-        if _proves(assumed, _agree((first, was), (second, now))):
-            continue
-        equal = False
-        parts = [
-            z3.Implies(spec.member(first.after(name), x), part)
-            for name in first.state.memory
-            for part in spec.gamma(second.after(name), x).values()
-        ]
-        if isinstance(was.kind, StructType):
-            parts.append(z3.Implies(spec.in_tnum(was, x), spec.in_tnum(now, x)))
-        elif not isinstance(was.kind, VoidType):
-            less = False
-        # of arguments that stand for some number: what is made of contradictions does not matter
-        less = less and all(_proves([*assumed, *first.members], part) for part in parts)
-        if not less:
-            break
-    return "equivalent" if equal else "knows less" if less else "differs"
+    return tuple(made)
 
 
 def explained() -> dict[str, str]:
     """Survivors that the solver does not tell apart from wrong ones, each with its reason."""
     return json.loads(SURVIVORS.read_text())
-
-
-def main(words: list[str]) -> int:
-    survivors = 0
-    chosen = [mutant for mutant in mutants() if not words or any(word in mutant.name for word in words)]
-    begin = time.monotonic()
-    for index, mutant in enumerate(chosen):
-        killer = killed_by(mutant)
-        if killer is None:
-            survivors += 1
-            print(f"{index + 1}/{len(chosen)} SURVIVES ({compare(mutant)}): {mutant.name}", flush=True)
-        else:
-            print(f"{index + 1}/{len(chosen)} {mutant.name}\n    by {killer}", flush=True)
-    print(f"{len(chosen)} mutants, {survivors} survive, {time.monotonic() - begin:.0f} s")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -178,6 +178,7 @@ def tnum_mul(source: csource.Source) -> Case:
     c.machine.cuts, c.machine.exits = {"bc_tnum_mul": at_head}, {"bc_tnum_mul": at_exit}
     for i in range(64):
         c.members.append(z3.Implies(step(i) == 0, s[i + 1] == (s[i] if i else zero)))
+    c.defined = [(whole, product_xy), (s[0], zero), *((s[i + 1], s[i] + step(i)) for i in range(64))]
     c.witness = [term == 0 for term in (X, Y, av, am, bv, bm, whole, rest, *s)]
     c.claim_tnum("result", c.call("bc_tnum_mul", a, b), whole)
     return c

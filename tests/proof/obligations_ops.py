@@ -319,20 +319,25 @@ def refine_finds(op: str, is32: bool, taken: bool, const_side: str) -> Build:
     return build
 
 
-def refine_equal_finds(source: csource.Source) -> Case:
+def refine_equal_finds(op: str) -> Build:
     """Equal registers, neither constant: what one excludes, the other does too."""
-    c = case(source, {**sync(X)})
-    a, b = c.scalar("yes_a", X), c.scalar("yes_b", X)
-    c.scalar("no_a", X)
-    c.scalar("no_b", X)
-    for name in ("no_a", "no_b"):
-        c.members.append(parts(c.state.memory[name].term["t"])[1] != 0)
-    c.call("bc_scalar_refine", "yes_a", "yes_b", "no_a", "no_b", spec.JUMP_OPS["JEQ"], False)
-    for name in ("yes_a", "yes_b"):
-        for other in (a, b):
-            knows = spec.within(other, c.after(name))
-            c.claim_parts(name, {k: v for k, v in knows.items() if not k.endswith("32")})
-    return c
+
+    def build(source: csource.Source) -> Case:
+        c = case(source, {**sync(X)})
+        same, other = ("yes", "no") if op == "JEQ" else ("no", "yes")
+        a, b = c.scalar(f"{same}_a", X), c.scalar(f"{same}_b", X)
+        c.scalar(f"{other}_a", X)
+        c.scalar(f"{other}_b", X)
+        for name in ("no_a", "no_b"):
+            c.members.append(parts(c.state.memory[name].term["t"])[1] != 0)
+        c.call("bc_scalar_refine", "yes_a", "yes_b", "no_a", "no_b", spec.JUMP_OPS[op], False)
+        for name in (f"{same}_a", f"{same}_b"):
+            for one in (a, b):
+                knows = spec.within(one, c.after(name))
+                c.claim_parts(name, {k: v for k, v in knows.items() if not k.endswith("32")})
+        return c
+
+    return build
 
 
 def scalars() -> list[Obligation]:
@@ -442,7 +447,8 @@ def jumps() -> list[Obligation]:
         bits = 32 if is32 else 64
         table.add(f"no comparison, {bits} bits: verdict", "bc_scalar_branch", no_jump(0x90, is32))
         table.add(f"no comparison, {bits} bits: nothing narrowed", "bc_scalar_refine", no_refinement(is32))
-    table.add("JEQ, 64 bits: taken, of two that vary", "bc_scalar_refine", refine_equal_finds, "exact")
+    for op, way in (("JEQ", "taken"), ("JNE", "not taken")):
+        table.add(f"{op}, 64 bits: {way}, of two that vary", "bc_scalar_refine", refine_equal_finds(op), "exact")
     return table.entries
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,9 @@ class Case:
         self.claims: list[Claim] = []
         self.witness: list[z3.BoolRef] = []  # values with which the assumptions hold, where they are hard to find
         self.numbers: set[str] = set()
+        # for arguments by chance: structs with their members, and what follows from other variables
+        self.made: list[tuple[str, Value, tuple[Any, ...]]] = []
+        self.defined: list[tuple[Any, Any]] = []
 
     # -- what goes in -------------------------------------------------------------------------------------------------
 
@@ -48,6 +51,7 @@ class Case:
         value = self.machine.fresh(self.machine.struct("tnum"), name)
         self.always.append(spec.well_formed(value))
         self.members += [spec.in_tnum(value, x) for x in members]
+        self.made.append(("tnum", value, members))
         return value
 
     def scalar(self, name: str, *members: Any, only: Callable[[Value, Any], dict[str, Any]] = spec.gamma) -> Value:
@@ -57,6 +61,7 @@ class Case:
         for x in members:
             self.members += only(value, x).values()
         self.state.memory[name] = value
+        self.made.append(("scalar", value, members))
         return value
 
     def at(self, name: str) -> Value:
@@ -80,6 +85,8 @@ class Case:
                 values.append(constant(int(arg), kind) if not kind.is_bool else Value(kind, truth=z3.BoolVal(bool(arg))))
             else:
                 values.append(Value(kind, arg))
+        if self.machine.source.stand_in is not None:
+            return self.machine.source.stand_in(self, function, values)
         return self.machine.call(function, values, self.state)
 
     def after(self, name: str) -> Value:
@@ -141,29 +148,99 @@ def solver(timeout_ms: int) -> z3.Solver:
     return made
 
 
-def variables(term: Any, cache: dict[int, frozenset[str]]) -> frozenset[str]:
-    key = term.get_id()
-    if key not in cache:
-        if z3.is_const(term) and term.decl().kind() == z3.Z3_OP_UNINTERPRETED:
-            cache[key] = frozenset([str(term)])
-        else:
-            cache[key] = frozenset().union(*(variables(child, cache) for child in term.children()))
-    return cache[key]
+class Variables:
+    """The names in terms. It keeps the terms alive that it was asked about, as it goes by their identity."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, frozenset[str]] = {}
+        self.terms: list[Any] = []
+
+    def of(self, term: Any) -> frozenset[str]:
+        self.terms.append(term)
+        return self._of(term)
+
+    def _of(self, term: Any) -> frozenset[str]:
+        key = term.get_id()
+        if key not in self.known:
+            if z3.is_const(term) and term.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+                self.known[key] = frozenset([str(term)])
+            else:
+                self.known[key] = frozenset().union(*(self._of(child) for child in term.children()))
+        return self.known[key]
 
 
-def relevant(goal: Any, plain: list[Any], promises: list[Promise], free: set[str], cache: dict[int, frozenset[str]]) -> list[Any]:
+def relevant(goal: Any, plain: list[Any], promises: list[Promise], free: set[str], names: Variables) -> list[Any]:
     """
     The assumptions that bear on the goal: promises of the made-up values that it depends on, and what is assumed of those
     arguments alone that it depends on (@free: numbers that all assumptions are about). A proof from fewer assumptions is as good,
     and often the only quick one.
     """
-    known = set(variables(goal, cache))
+    known = set(names.of(goal))
     chosen: list[Any] = []
     for promise in reversed(promises):
         if any(name.split(".")[0].split("!")[0] == promise.of for name in known - free):
-            known |= variables(promise.term, cache)
+            known |= names.of(promise.term)
             chosen.append(promise.term)
-    return chosen + [term for term in plain if variables(term, cache) - free <= known]
+    return chosen + [term for term in plain if names.of(term) - free <= known]
+
+
+@dataclass
+class Goal:
+    """To be proven from @plain and @promises, or, a step by itself, from what is @given alone."""
+
+    label: str
+    term: z3.BoolRef
+    plain: list[Any]
+    promises: list[Promise]
+    given: list[Any] | None = None
+
+    def assumed(self) -> list[Any]:
+        return [*self.plain, *(promise.term for promise in self.promises)] if self.given is None else self.given
+
+    def key(self) -> tuple[int, frozenset[int]]:
+        """The same for goals that read the same, as long as the terms of both are alive."""
+        return self.term.get_id(), frozenset(term.get_id() for term in self.assumed())
+
+
+def goals(case: Case) -> list[Goal]:
+    """What the call needs, and what is claimed of it."""
+    machine, found = case.machine, []
+    wanted = [(need.label, need.term, need.members_only, machine.assumed[: need.promises], None) for need in machine.needs]
+    wanted += [(claim.label, claim.term, claim.members_only, machine.assumed, claim.given) for claim in case.claims]
+    for label, term, members_only, promises, given in wanted:
+        plain = [*case.always, *(case.members if members_only else ())]
+        found.append(Goal(label, term, plain, [one for one in promises if members_only or not one.members_only], given))
+    return found
+
+
+Ask = Callable[[list[Any], Any], tuple[z3.CheckSatResult, z3.Solver]]
+
+
+def attempt(goal: Goal, free: set[str], ask: Ask, names: Variables) -> tuple[z3.CheckSatResult, z3.Solver | None]:
+    """By @ask: from the assumptions that bear on it, then from all."""
+    term = z3.simplify(goal.term)
+    if z3.is_true(term):
+        return z3.unsat, None
+    if goal.given is not None:
+        return ask(goal.given, term)
+    few = relevant(term, goal.plain, goal.promises, free, names)
+    answer, made = ask(few, term)
+    if answer != z3.unsat and len(few) < len(goal.plain) + len(goal.promises):
+        answer, made = ask(goal.assumed(), term)
+    return answer, made
+
+
+def ask_within(timeout_ms: int, effort: int = 0) -> Ask:
+    """@effort: the solver's own count of what it may do, which is the same on any machine."""
+
+    def ask(assumptions: list[Any], goal: Any) -> tuple[z3.CheckSatResult, z3.Solver]:
+        made = solver(timeout_ms)
+        if effort:
+            made.set("rlimit", effort)
+        made.add(*assumptions, *([] if goal is None else [z3.Not(goal)]))
+        return made.check(), made
+
+    return ask
 
 
 def discharge(obligation: Obligation, source: csource.Source, stop_early: bool = False) -> Result:
@@ -173,14 +250,7 @@ def discharge(obligation: Obligation, source: csource.Source, stop_early: bool =
     machine = case.machine
     result = Result(obligation.name, obligation.function, obligation.width, True, 0.0, 0)
     result.followed, result.statements = machine.followed, machine.statements
-    # kept alive: the cache goes by identity
-    terms: list[Any] = []
-    cache: dict[int, frozenset[str]] = {}
-
-    def ask(assumptions: list[Any], goal: Any | None, timeout_ms: int) -> tuple[z3.CheckSatResult, z3.Solver]:
-        made = solver(timeout_ms)
-        made.add(*assumptions, *([] if goal is None else [z3.Not(goal)]))
-        return made.check(), made
+    ask, names = ask_within(obligation.timeout_ms), Variables()
 
     def fail(label: str, answer: z3.CheckSatResult, made: z3.Solver) -> None:
         result.proven = False
@@ -188,39 +258,53 @@ def discharge(obligation: Obligation, source: csource.Source, stop_early: bool =
         if answer == z3.sat:
             result.model = str(made.model())
 
-    def prove(label: str, goal: z3.BoolRef, promises: list[Promise], members_only: bool, given: list[Any] | None = None) -> None:
-        result.goals += 1
-        goal = z3.simplify(goal)
-        terms.append(goal)
-        if z3.is_true(goal):
-            return
-        if given is not None:
-            answer, made = ask(given, goal, obligation.timeout_ms)
-            if answer != z3.unsat:
-                fail(label, answer, made)
-            return
-        plain = [*case.always, *(case.members if members_only else ())]
-        promises = [promise for promise in promises if members_only or not promise.members_only]
-        few = relevant(goal, plain, promises, case.numbers, cache)
-        answer, made = ask(few, goal, obligation.timeout_ms)
-        if answer != z3.unsat and len(few) < len(plain) + len(promises):
-            answer, made = ask([*plain, *(promise.term for promise in promises)], goal, obligation.timeout_ms)
-        if answer != z3.unsat:
-            fail(label, answer, made)
-
-    whole = [*case.always, *case.members, *(promise.term for promise in machine.assumed), *case.witness]
-    answer, made = ask(whole, None, obligation.timeout_ms)
+    answer, made = ask([*case.always, *case.members, *(promise.term for promise in machine.assumed), *case.witness], None)
     result.goals += 1
     if answer != z3.sat:
         fail("the assumptions are satisfiable", answer, made)
-    for need in machine.needs:
+    for goal in goals(case):
         if not (stop_early and not result.proven):
-            prove(need.label, need.term, machine.assumed[: need.promises], need.members_only)
-    for claim in case.claims:
-        if not (stop_early and not result.proven):
-            prove(claim.label, claim.term, machine.assumed, claim.members_only, claim.given)
+            result.goals += 1
+            answer, last = attempt(goal, case.numbers, ask, names)
+            if answer != z3.unsat and last is not None:
+                fail(goal.label, answer, last)
     result.seconds = round(time.process_time() - begin, 2)
     return result
+
+
+def widths(terms: Iterable[Any]) -> dict[str, int]:
+    """The variables that occur, with their widths."""
+    found: dict[str, int] = {}
+    seen: set[int] = set()
+    todo = list(terms)
+    while todo:
+        term = todo.pop()
+        if term.get_id() not in seen:
+            seen.add(term.get_id())
+            if z3.is_const(term) and term.decl().kind() == z3.Z3_OP_UNINTERPRETED and z3.is_bv(term):
+                found[str(term)] = term.size()
+            todo += term.children()
+    return found
+
+
+def refuted(obligation: Obligation, source: csource.Source, values: dict[str, int], label: str, timeout_ms: int) -> str | None:
+    """
+    What of the obligation fails where its variables have @values, as the solver finds; @label: the claim that is tried first. All
+    assumptions are made, so that it is no less than a counterexample that the solver finds by itself.
+    """
+    case = obligation.build(source)
+    named = widths([*case.always, *case.members, *(goal.term for goal in goals(case))])
+    known = [(z3.BitVec(name, width), values[name]) for name, width in named.items() if name in values]
+    at = [(variable, z3.BitVecVal(value, variable.size())) for variable, value in known]
+    equations = [variable == value for variable, value in at]
+    for goal in sorted(goals(case), key=lambda goal: goal.label != label):
+        if goal.given is not None or z3.is_true(z3.simplify(z3.substitute(goal.term, *at))):
+            continue
+        made = solver(timeout_ms)
+        made.add(*equations, *goal.assumed(), z3.Not(goal.term))
+        if made.check() == z3.sat:
+            return goal.label
+    return None
 
 
 def prove_products() -> list[Result]:

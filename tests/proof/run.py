@@ -13,6 +13,7 @@ from pycparser import c_ast
 from proof import csource
 from proof.cvalue import TranslationError
 from proof.obligations import bounds, tnums
+from proof.obligations_finds import finds
 from proof.obligations_ops import jumps, operations, scalars
 from proof.prove import Obligation, Result, discharge, prove_products
 from proof.report import PARTS, table
@@ -23,6 +24,7 @@ GROUPS: dict[str, Callable[[], list[Obligation]]] = {
     "scalars": scalars,
     "operations": operations,
     "jumps": jumps,
+    "finds": finds,
 }
 
 

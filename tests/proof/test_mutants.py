@@ -8,6 +8,7 @@ import zlib
 import pytest
 
 from proof import fates as f
+from proof.judge import Judge
 from proof.mutants import Mutant, explained, mutants
 
 SAMPLE, SECONDS = 12, 5
@@ -22,7 +23,9 @@ def sample() -> list[Mutant]:
 
 @pytest.mark.timeout(900)
 def test_a_sample_of_mutants() -> None:
-    found = [f.find(mutant) for mutant in sample()]
+    chosen = sample()
+    judge = Judge(chosen)
+    found = [f.find(mutant, judge) for mutant in chosen]
     assert len(found) == SAMPLE
     assert not [one for one in found if one.fate != "killed"]
 

@@ -222,6 +222,10 @@ class Machine:
         full = f"{name}!{next(self._names)}"
         return Value(kind, truth=z3.Bool(full)) if kind.is_bool else Value(kind, z3.BitVec(full, kind.width))
 
+    def serial(self) -> int:
+        """For a name of its own, the same in each run of the same C."""
+        return next(self._names)
+
     def error(self, node: c_ast.Node, what: str) -> TranslationError:
         return TranslationError(f"{node.coord}: {what}: not supported by the translator")
 
