@@ -283,7 +283,7 @@ class Judge:
         return Verdict("not settled", left[0][0].name, f"{len(left)} claims, {left[0][2].label}") if left else None
 
     def compared(self, mutant: Mutant) -> Compared:
-        """On what the calls of the obligations are given that claim soundness: the others do not ask for a number in all operands."""
+        """On what calls of obligations that claim soundness are given: the others do not ask for a number in each operand."""
         sound = [one.name for one in obligations()[mutant.function] if one.kind == "sound"]
         names = sound or [one.name for one in obligations()[mutant.function]]
         return self.sampler.compare(self.places[mutant.name], names, max(SAMPLES // len(names), 2_000), SEED)

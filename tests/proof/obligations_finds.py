@@ -32,10 +32,11 @@ def claim_no_wider(c: Case, label: str, given: Any, s: Value, suffix: str, **lea
         c.claim(f"{label}: {name}{suffix}", z3.Implies(given, compare[name](part(s, name + suffix), wanted)))
 
 
-def fits(term: Any, narrow: Any, signed: bool) -> Any:
-    """A sum of more bits is that of fewer."""
-    more = term.size() - narrow.size()
-    return term == (z3.SignExt(more, narrow) if signed else z3.ZeroExt(more, narrow))
+def stays(a: Any, b: Any, add: bool, signed: bool) -> Any:
+    """The sum (difference) does not wrap."""
+    if not signed:
+        return z3.UGE(a + b, a) if add else z3.UGE(a, b)
+    return (a ^ a + b) & (b ^ a + b) >= 0 if add else (a ^ b) & (a ^ a - b) >= 0
 
 
 def sums(function: str, suffix: str, add: bool) -> Build:
@@ -51,9 +52,9 @@ def sums(function: str, suffix: str, add: bool) -> Build:
             (True, "s", (d[2], d[3], s[2], s[3])),
         ):
             least, most = (d_low + s_low, d_high + s_high) if add else (d_low - s_high, d_high - s_low)
-            wide = [z3.SignExt(1, v) if signed else z3.ZeroExt(1, v) for v in (d_low, d_high, s_low, s_high)]
-            low, high = (wide[0] + wide[2], wide[1] + wide[3]) if add else (wide[0] - wide[3], wide[1] - wide[2])
-            known = z3.And(fits(low, least, signed), fits(high, most, signed))
+            known = z3.And(stays(d_low, s_low, True, signed), stays(d_high, s_high, True, signed))
+            if not add:
+                known = z3.And(stays(d_low, s_high, False, signed), stays(d_high, s_low, False, signed))
             if not add and not signed:
                 known = z3.UGE(d_low, s_high)  # all else follows, of what is no contradiction
             same = z3.And(part(after, letter + "min" + suffix) == least, part(after, letter + "max" + suffix) == most)

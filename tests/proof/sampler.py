@@ -52,6 +52,8 @@ class Writer:
     def write(self, term: Any) -> str:
         key = term.get_id()
         if key not in self.known:
+            if z3.is_bv(term) and term.size() > 64:
+                raise ValueError(f"no C for a number of {term.size()} bits")
             made = self._expression(term, term.decl().kind(), [self.write(child) for child in term.children()])
             if z3.is_bv(term) and term.size() < 64:
                 made = f"({made}) & {(1 << term.size()) - 1:#x}ULL"
