@@ -145,8 +145,8 @@ def fates(chosen: Sequence[Mutant], seconds: float | None = None) -> dict[str, F
 
 
 def unexplained(found: dict[str, Fate]) -> list[str]:
-    """Those that no proof noticed, and that neither are equivalent nor only know less."""
-    return [name for name, one in found.items() if one.fate == "differs" and not explained().get(name)]
+    """Those that no proof noticed, and that neither are equivalent nor only know less; and those of which that is not settled."""
+    return [name for name, one in found.items() if one.fate in ("differs", "not settled") and not explained().get(name)]
 
 
 def main(arguments: list[str]) -> int:
