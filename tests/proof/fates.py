@@ -2,7 +2,7 @@
 """
 What became of each mutant, kept in tests/proof/fates.json, which is committed: a run of all goes on where the last one stopped,
 on whatever machine that was, and does again only what a change to the C or to the proofs concerns. `python -m proof.fates
-[SECONDS [PART/PARTS]]` in tests/ works through those not known yet, in an order of chance, and tells how things stand.
+[SECONDS [PART/PARTS]]` in tests/ works through those not known yet, and tells how things stand.
 """
 
 from __future__ import annotations
