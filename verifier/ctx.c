@@ -193,16 +193,12 @@ static bool sock_ok(int off, int size, bool full, struct bc_ctx_access *info)
 	return judge(sock_rules, BC_PC_CGROUP_SOCK, off, size, false, info);
 }
 
-/* struct bpf_tcp_sock: 32-bit counters, but for two of 64 bits. */
-#define TCP_SOCK_BYTES		112
-#define TCP_SOCK_U64_START	80	/* bytes_received, bytes_acked */
-#define TCP_SOCK_U64_END	96
-
+/* 32-bit counters, but for two of 64 bits. */
 static bool tcp_sock_ok(int off, int size)
 {
-	bool wide = off >= TCP_SOCK_U64_START && off < TCP_SOCK_U64_END;
+	bool wide = off >= (int)offsetof(struct bpf_tcp_sock, bytes_received) && off < (int)offsetofend(struct bpf_tcp_sock, bytes_acked);
 
-	return off >= 0 && off < TCP_SOCK_BYTES && off % size == 0 && size == (wide ? 8 : 4);
+	return off >= 0 && off < (int)sizeof(struct bpf_tcp_sock) && off % size == 0 && size == (wide ? 8 : 4);
 }
 
 bool bc_ctx_sock_ok(u32 reg_type, int off, int size, struct bc_ctx_access *info)

@@ -241,6 +241,21 @@ static u32 packet_field(const struct bpf_verifier_env *env, s32 off)
 	}
 }
 
+static enum bc_sock_load sock_load(const struct bpf_insn *insn, u32 ptr_type)
+{
+	if (BPF_CLASS(insn->code) != BPF_LDX)
+		return BC_SOCK_NONE;
+	switch (ptr_type) {
+	case PTR_TO_SOCKET:
+	case PTR_TO_SOCK_COMMON:
+		return BC_SOCK_FIELD;
+	case PTR_TO_TCP_SOCK:
+		return BC_SOCK_TCP_FIELD;
+	default:
+		return BC_SOCK_NONE;
+	}
+}
+
 static void set_imm64(struct bpf_insn *pair, u64 value)
 {
 	pair[0].imm = (u32)value;
@@ -367,6 +382,9 @@ static void fix_insn(const struct fixup *fx, u32 old, struct bpf_insn *insn, str
 		aux->one_index = from->index_kind == BC_INDEX_ONE;
 		if (aux->one_index)
 			aux->map_off = from->index;
+	} else if (sock_load(insn, from->ptr_type)) {
+		aux->sock = sock_load(insn, from->ptr_type);
+		aux->probe_mem = 1;
 	} else if (insn->code == (BPF_LDX | BPF_MEM | BPF_W) && from->ptr_type == PTR_TO_CTX) {
 		field = packet_field(env, insn->off);
 		if (field) {

@@ -423,6 +423,20 @@ static int resolve_value_arg(struct bpf_verifier_env *env, const struct bpf_call
 	return 0;
 }
 
+/*
+ * A socket that is put into a map gets a reference there, so that it is to be one that is held here: not what some field happened to point
+ * to. (Linux 6.1 takes that; later ones call it untrusted.) In an iterator, the host knows which one is shown.
+ */
+static int check_sock_value(struct bpf_verifier_env *env, u32 regno)
+{
+	const struct bpf_reg_state *reg = &bc_cur_regs(env)[regno];
+
+	if (BC_BASE_TYPE(reg->type) != PTR_TO_BTF_ID || reg->ref_obj_id || env->prog_type == BPF_PROG_TYPE_TRACING)
+		return 0;
+	bc_log(env, "R%d must be referenced\n", regno);
+	return -EINVAL;
+}
+
 static int check_arg(struct bpf_verifier_env *env, u32 n, struct bpf_call_meta *meta)
 {
 	const struct bc_func_proto *fn = meta->proto;
@@ -447,6 +461,8 @@ static int check_arg(struct bpf_verifier_env *env, u32 n, struct bpf_call_meta *
 		err = check_type(env, regno, arg, fn->arg_btf_name[n], meta);
 		if (!err)
 			err = bc_check_arg_offset(env, regno, arg);
+		if (!err && arg != fn->arg[n])
+			err = check_sock_value(env, regno);
 		if (err)
 			return err;
 	}

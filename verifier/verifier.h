@@ -268,6 +268,9 @@ struct bc_verify_args {
 	u32 log_size;
 };
 
+/* The struct that a load is made from as the program sees it; what lies there is the kernel's own. */
+enum bc_sock_load { BC_SOCK_NONE, BC_SOCK_FIELD /* struct bpf_sock */, BC_SOCK_TCP_FIELD /* struct bpf_tcp_sock */ };
+
 /* Properties of one instruction after verification, in step with struct bc_verified.insns. */
 struct bc_insn_aux {
 	u8 probe_mem:1;		/* load through a BTF pointer that may fault: read 0 then */
@@ -278,6 +281,7 @@ struct bc_insn_aux {
 	u8 one_index:1;		/* tail call: the index is always map_off, and in the array */
 	u8 zext:1;		/* 32-bit result whose upper half is observed (for JITs that need it) */
 	u8 kfunc:1;		/* call of a kernel function: enum bc_kfunc_id in map_off */
+	u8 sock;		/* a probe_mem load of a field of a socket as programs know it: enum bc_sock_load */
 	u16 used_map;		/* index in used_maps, for map_ptr and map_value; for helper calls index + 1 of the one map it is called on, 0 unknown */
 	u32 map_off;		/* map_value: byte offset in it */
 	u32 orig_insn;		/* index in the program as loaded */
@@ -311,6 +315,7 @@ struct bc_func_model {
  *  - ld_imm64 holds a final 64-bit value (src_reg 0), but for aux.func_ptr (src_reg BPF_PSEUDO_FUNC, imm = subprogram number).
  *  - loads and stores on the context are as the program wrote them, at the offsets of the user-visible struct; the runner lays that
  *    struct out. Only packet pointers (data, data_end, data_meta: 32-bit fields) are turned into 64-bit loads: see verifier/ctx.h.
+ *  - so are loads through pointers to sockets, by aux.sock: the runner makes them (struct bc_exec_env).
  *  - dead code is removed.
  */
 struct bc_verified {

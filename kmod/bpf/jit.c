@@ -108,6 +108,7 @@ static void fill_env(struct bc_prog *prog, struct bc_jit_env *env)
 	env->helpers = bc_helper_table;
 	for (i = 0; i < __BC_PROBES; i++)
 		env->probe[i] = compat_jit_probes[i];
+	env->sock_load = compat_jit_sock_load;
 	env->cpu = (unsigned long)&bc_jit_cpu;
 #ifdef CONFIG_SMP
 	env->cpu_in_gs = true;

@@ -8,6 +8,7 @@
 #include "../compat/cgroup_rstat.h"
 #include "../compat/clock.h"
 #include "../compat/nofault.h"
+#include "../compat/sock_fields.h"
 #include "../compat/stack_left.h"
 #include "../compat/virtual_field.h"
 
@@ -85,6 +86,7 @@ static const struct bc_exec_env exec_env = {
 	.helpers = bc_helper_table,
 	.tail_call_target = bc_tail_call_target,
 	.probe_load = probe_load,
+	.sock_load = bc_sock_load,
 };
 
 static u64 interpret(const void *ctx, void *stack)

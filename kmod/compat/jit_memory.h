@@ -28,5 +28,6 @@ void compat_jit_traits(struct compat_jit_traits *t);
 
 /* Loads that may fault; see enum bc_jit_probe in exec/jit.h. jit_probe.c */
 extern const unsigned long compat_jit_probes[7];
+extern const unsigned long compat_jit_sock_load;
 
 #endif

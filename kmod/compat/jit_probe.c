@@ -6,6 +6,7 @@
 #include "../bpf.h"
 #include "jit_memory.h"
 #include "nofault.h"
+#include "sock_fields.h"
 #include "virtual_field.h"
 #include <asm/asm.h>
 #include <linux/linkage.h>
@@ -98,3 +99,34 @@ const unsigned long compat_jit_probes[7] = {
 	(unsigned long)compat_probe_u8, (unsigned long)compat_probe_u16, (unsigned long)compat_probe_u32, (unsigned long)compat_probe_u64,
 	(unsigned long)compat_probe_s8, (unsigned long)compat_probe_s16, (unsigned long)compat_probe_s32,
 };
+
+/* Of sockets' fields: r9 tells which (see exec/jit.h), and is lost, too. */
+asm(".pushsection .text\n"
+    ".balign 16\n"
+    ".type compat_sock_load, @function\n"
+    "compat_sock_load:\n"
+    "	push %rbp\n"
+    "	mov %rsp, %rbp\n"
+    "	push %rax; push %rcx; push %rdx; push %rsi; push %rdi; push %r8\n"
+    "	mov %r11, %rdi\n"
+    "	mov %r9d, %esi\n"
+    "	call compat_sock_load_c\n"
+    "	mov %rax, %r11\n"
+    "	pop %r8; pop %rdi; pop %rsi; pop %rdx; pop %rcx; pop %rax\n"
+    "	pop %rbp\n"
+    "	" RETURN
+    ".size compat_sock_load, . - compat_sock_load\n"
+    ".popsection\n");
+
+extern const char compat_sock_load[];
+
+const unsigned long compat_jit_sock_load = (unsigned long)compat_sock_load;
+
+u64 compat_sock_load_c(const void *sk, u32 which) __attribute__((used));
+
+u64 compat_sock_load_c(const void *sk, u32 which)
+{
+	u32 kind = which >> BC_JIT_SOCK_KIND_SHIFT;
+
+	return bc_jit_probe_value(kind, bc_sock_load(sk, which & ((1u << BC_JIT_SOCK_KIND_SHIFT) - 1), bc_jit_probe_size(kind)));
+}

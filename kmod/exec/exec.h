@@ -44,7 +44,15 @@ struct bc_exec_env {
 	const struct bc_exec_prog *(*tail_call_target)(u64 map, u32 index);
 	/* Reads @size bytes at a kernel address that may fault into *@dst; on a fault *@dst is 0. For aux.probe_mem loads. */
 	void (*probe_load)(void *dst, const void *src, u32 size);
+	/* @size bytes of a socket's field for aux.sock loads, @what by bc_sock_what(). NULL: there are no sockets. */
+	u64 (*sock_load)(const void *sk, u32 what, u32 size);
 };
+
+/* The struct that is read as the program sees it, and the offset in it. */
+static inline u32 bc_sock_what(const struct bc_insn_aux *aux, const struct bpf_insn *insn)
+{
+	return (u32)aux->sock << 16 | (u16)insn->off;
+}
 
 /* The kernel functions of bc_kfuncs[], in their order; and the kernel object that they hand out: do the bytes lie in it? */
 extern const bc_helper_fn bc_kfunc_table[__BC_KFUNCS];

@@ -45,9 +45,10 @@ static struct frame *push_frame(struct bc_exec_area *area, const struct bc_exec_
 	return f;
 }
 
-/* A load that may fault: through the environment. */
-static u64 guarded_load(const struct bc_exec_env *env, u64 addr, u32 size)
+/* A load that may fault, or that is of a socket's field: through the environment. */
+static u64 guarded_load(const struct bc_exec_env *env, const struct bc_insn_aux *aux, const struct bpf_insn *insn, u64 base, u32 size)
 {
+	u64 addr = base + (s64)insn->off;
 	union {
 		u64 v64;
 		u32 v32;
@@ -56,7 +57,10 @@ static u64 guarded_load(const struct bc_exec_env *env, u64 addr, u32 size)
 	} v;
 
 	v.v64 = 0;
-	env->probe_load(&v, (const void *)(unsigned long)addr, size);
+	if (aux->sock)
+		v.v64 = env->sock_load ? env->sock_load((const void *)(unsigned long)base, bc_sock_what(aux, insn), size) : 0;
+	else
+		env->probe_load(&v, (const void *)(unsigned long)addr, size);
 	switch (size) {
 	case 1:
 		return v.v8;
@@ -304,7 +308,7 @@ static bool packet_load(const struct bpf_insn *insn, const u64 *regs, u64 *value
 		break;							\
 	case BPF_LDX | BPF_MEM | size:					\
 		if (unlikely(prog->aux[insn - prog->insns].probe_mem))	\
-			DST = guarded_load(env, SRC + (s64)insn->off, sizeof(type)); \
+			DST = guarded_load(env, &prog->aux[insn - prog->insns], insn, SRC, sizeof(type)); \
 		else							\
 			DST = AT(type, SRC);				\
 		break;
@@ -312,7 +316,8 @@ static bool packet_load(const struct bpf_insn *insn, const u64 *regs, u64 *value
 #define ACCESS_SIGNED(size, type)					\
 	case BPF_LDX | BPF_MEMSX | size:				\
 		if (unlikely(prog->aux[insn - prog->insns].probe_mem))	\
-			DST = sign_extend(guarded_load(env, SRC + (s64)insn->off, sizeof(type)), 8 * sizeof(type)); \
+			DST = sign_extend(guarded_load(env, &prog->aux[insn - prog->insns], insn, SRC, sizeof(type)), \
+					  8 * sizeof(type));		\
 		else							\
 			DST = (u64)(s64)AT(type, SRC);			\
 		break;

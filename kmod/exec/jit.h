@@ -33,6 +33,9 @@ typedef u64 (*bc_jit_callback_fn)(u64 r1, u64 r2, u64 r3, u64 r4, u64 r5, void *
 /* Loads that may fault: code with r11 the address on entry and the value on return; r10 may change, all else is kept. */
 enum bc_jit_probe { BC_PROBE_U8, BC_PROBE_U16, BC_PROBE_U32, BC_PROBE_U64, BC_PROBE_S8, BC_PROBE_S16, BC_PROBE_S32, __BC_PROBES };
 
+/* Of a socket's field: r11 is the socket, the low bits of r9 are by bc_sock_what(), enum bc_jit_probe from this one on. */
+#define BC_JIT_SOCK_KIND_SHIFT 24
+
 /* An array that programs look up by index: where its values are. */
 struct bc_jit_array {
 	u64 values;		/* their address; of a per-CPU array: of pointers to each CPU's values, in the order of their numbers */
@@ -43,6 +46,7 @@ struct bc_jit_array {
 struct bc_jit_env {
 	const bc_helper_fn *helpers;
 	u64 probe[__BC_PROBES];
+	u64 sock_load;			/* the same of sockets' fields: r9 says which (BC_JIT_SOCK_KIND_SHIFT); 0: there are no sockets */
 	u64 cpu;			/* struct bc_jit_cpu: its address, or its offset from the base of gs */
 	bool cpu_in_gs;
 	bool calls_far;			/* code lies beyond the reach of a relative call */

@@ -42,6 +42,20 @@ static void load_guarded(struct jit *j, const struct bpf_insn *insn)
 	x_mov(j, true, jit_reg(insn->dst_reg), R11);
 }
 
+static void load_of_sock(struct jit *j, const struct bpf_insn *insn, const struct bc_insn_aux *aux)
+{
+	int dst = jit_reg(insn->dst_reg);
+
+	if (!j->env->sock_load) {
+		x_rr(j, 0, 0x31, dst, dst);
+		return;
+	}
+	x_mov(j, true, R11, jit_reg(insn->src_reg));
+	jit_imm(j, R9, (s32)(bc_sock_what(aux, insn) | (u32)kind_of_load(insn->code) << BC_JIT_SOCK_KIND_SHIFT), false);
+	jit_call(j, j->env->sock_load);
+	x_mov(j, true, dst, R11);
+}
+
 static void store(struct jit *j, const struct bpf_insn *insn)
 {
 	int dst = jit_reg(insn->dst_reg), src = jit_reg(insn->src_reg);
@@ -213,7 +227,9 @@ bool jit_mem(struct jit *j, const struct bpf_insn *insn, const struct bc_insn_au
 	case BPF_LDX:
 		if (BPF_MODE(insn->code) != BPF_MEM && (BPF_MODE(insn->code) != BPF_MEMSX || BPF_SIZE(insn->code) == BPF_DW))
 			return false;
-		if (aux->probe_mem)
+		if (aux->sock)
+			load_of_sock(j, insn, aux);
+		else if (aux->probe_mem)
 			load_guarded(j, insn);
 		else
 			load(j, insn);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Helpers on sockets. Test runs: their packets belong to no socket and to no network in which one could be found, and so each look-up
- * finds none. What takes a socket can therefore never be reached by such a run; it answers as for a socket that is of no such kind.
+ * Helpers on sockets. The packets of test runs belong to no socket and to no network in which one could be found, and so each look-up
+ * there finds none. What their programs have of sockets they found in a map of these.
  */
 #include "helpers.h"
 #include "../compat/nofault.h"
+#include "../compat/sock.h"
 #include "../maps/sock_cookie.h"
 #include <linux/highuid.h>
 #include <linux/in.h>
 #include <linux/magic.h>
-#include <net/sock.h>
 
 BC_HELPER(sk_lookup_tcp)
 {
@@ -26,30 +26,29 @@ BC_HELPER(skc_lookup_tcp)
 	return 0;
 }
 
+/* What a map had when it was looked at stays till all programs that ran then have ended: nothing was taken. */
 BC_HELPER(sk_release)
 {
 	return 0;
 }
 
+/* All that programs find are whole. */
 BC_HELPER(sk_fullsock)
 {
-	return 0;
+	return r1;
 }
 
 BC_HELPER(tcp_sock)
 {
-	return 0;
+	return ((const struct sock *)r1)->sk_protocol == IPPROTO_TCP ? r1 : 0;
 }
 
 BC_HELPER(get_listener_sock)
 {
-	return 0;
+	return ((const struct sock *)r1)->sk_state == TCP_LISTEN ? r1 : 0;
 }
 
 /* ---- sockets by another type: those of programs at functions and tracepoints are real ---- */
-
-#define STATE_TIME_WAIT		6	/* enum TCP_TIME_WAIT, TCP_NEW_SYN_RECV: not on all kernels */
-#define STATE_NEW_SYN_RECV	12
 
 static void *copies;	/* per CPU, struct sock: a pointer with a type may lead nowhere */
 static const struct proto *tcp_protos[2];
@@ -61,7 +60,7 @@ static const struct sock *look(u64 sk, bool *full)
 
 	if (!sk || compat_read_kernel(&copy->__sk_common, (const void *)sk, sizeof(copy->__sk_common)))
 		return NULL;
-	*full = copy->__sk_common.skc_state != STATE_TIME_WAIT && copy->__sk_common.skc_state != STATE_NEW_SYN_RECV;
+	*full = compat_is_whole_state(copy->__sk_common.skc_state);
 	if (*full && compat_read_kernel(copy, (const void *)sk, sizeof(*copy)))
 		return NULL;
 	return copy;
@@ -105,12 +104,12 @@ BC_HELPER(skc_to_tcp6_sock)
 
 BC_HELPER(skc_to_tcp_timewait_sock)
 {
-	return small_tcp(r1, STATE_TIME_WAIT);
+	return small_tcp(r1, COMPAT_TIME_WAIT);
 }
 
 BC_HELPER(skc_to_tcp_request_sock)
 {
-	return small_tcp(r1, STATE_NEW_SYN_RECV);
+	return small_tcp(r1, COMPAT_NEW_SYN_RECV);
 }
 
 BC_HELPER(skc_to_udp6_sock)

@@ -4,11 +4,8 @@
  */
 #include "helpers.h"
 #include "../compat/nofault.h"
+#include "../compat/sock.h"
 #include "../maps/local_storage.h"
-#include <net/sock.h>
-
-#define STATE_TIME_WAIT		6	/* enum TCP_TIME_WAIT, TCP_NEW_SYN_RECV: not on all kernels */
-#define STATE_NEW_SYN_RECV	12
 
 static struct bc_map *map_of(u64 r)
 {
@@ -35,7 +32,7 @@ static bool may_have_storage(u64 sk)
 	unsigned char state;
 
 	return sk && !compat_read_kernel(&state, (const void *)&((const struct sock *)sk)->sk_state, sizeof(state)) &&
-	       state != STATE_TIME_WAIT && state != STATE_NEW_SYN_RECV;
+	       compat_is_whole_state(state);
 }
 
 /* Programs at functions and tracepoints may be in the middle of what handles the socket then. */

@@ -66,6 +66,8 @@ struct bc_iter_target_ops {
 	void (*stop)(struct bc_iter_session *s, void *obj);
 	/* The context behind the bpf_iter_meta; @obj is NULL when the walk is over: then nothing needs to be filled in, words are 0. */
 	int (*fill)(struct bc_iter_session *s, void *obj, u64 *words);
+	/* The socket that @obj is, or stands for; NULL: none. It is there as long as @obj is shown. Optional. */
+	struct sock *(*sock)(struct bc_iter_session *s, void *obj);
 	/* What the program returned, if that does not mean to be shown the object again. Optional. */
 	void (*said)(struct bc_iter_session *s, u32 ret);
 	void (*fill_info)(const struct bc_iter_aim *aim, struct bpf_link_info *info);
@@ -73,7 +75,7 @@ struct bc_iter_target_ops {
 };
 
 extern const struct bc_iter_target_ops bc_iter_task, bc_iter_task_file, bc_iter_task_vma, bc_iter_bpf_map, bc_iter_bpf_prog,
-	bc_iter_bpf_link, bc_iter_bpf_map_elem, bc_iter_sk_storage_map, bc_iter_ksym, bc_iter_cgroup;
+	bc_iter_bpf_link, bc_iter_bpf_map_elem, bc_iter_sk_storage_map, bc_iter_ksym, bc_iter_cgroup, bc_iter_sockmap;
 
 /* table.c; by Linux's name, NULL when there is none */
 const struct bc_iter_target_ops *bc_iter_target(const char *name);

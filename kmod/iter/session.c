@@ -51,8 +51,10 @@ static int show(struct bc_iter_session *s, void *obj)
 	run->event = NULL;
 	run->event_data = NULL;
 	run->seq = &s->seq;
+	run->sock = obj && s->target->sock ? s->target->sock(s, obj) : NULL;
 	ret = bc_prog_run(s->prog, ctx);
 	run->seq = NULL;
+	run->sock = NULL;
 	bc_syscall_exit();
 	if (s->target->said) {
 		s->target->said(s, ret);

@@ -93,6 +93,11 @@ static void storage_stop(struct bc_iter_session *s, void *obj)
 	bc_storage_unhold(s->aim.map);
 }
 
+static struct sock *storage_sock(struct bc_iter_session *s, void *obj)
+{
+	return (struct sock *)((struct bc_storage_elem *)obj)->owner;
+}
+
 static int storage_fill(struct bc_iter_session *s, void *obj, u64 *words)
 {
 	struct bc_storage_elem *e = obj;
@@ -139,6 +144,7 @@ const struct bc_iter_target_ops bc_iter_sk_storage_map = {
 	.next = storage_next,
 	.stop = storage_stop,
 	.fill = storage_fill,
+	.sock = storage_sock,
 	.fill_info = storage_fill_info,
 	.show_fdinfo = storage_show_fdinfo,
 };

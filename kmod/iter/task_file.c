@@ -3,6 +3,8 @@
  * The target "task_file": every open file of every process, by task and fd.
  */
 #include "iter.h"
+#include <linux/magic.h>
+#include <net/sock.h>
 
 struct cursor {
 	struct bc_task_walk walk;
@@ -98,6 +100,15 @@ static void file_stop(struct bc_iter_session *s, void *file)
 	c->task = NULL;
 }
 
+/* Another file of a socket's inode (O_PATH) has not the socket behind it. */
+static struct sock *file_sock(struct bc_iter_session *s, void *obj)
+{
+	struct file *file = obj;
+	struct inode *inode = file_inode(file);
+
+	return inode->i_sb->s_magic == SOCKFS_MAGIC && file->private_data == SOCKET_I(inode) ? SOCKET_I(inode)->sk : NULL;
+}
+
 static int file_fill(struct bc_iter_session *s, void *file, u64 *words)
 {
 	struct cursor *c = cursor_of(s);
@@ -125,6 +136,7 @@ const struct bc_iter_target_ops bc_iter_task_file = {
 	.next = file_next,
 	.stop = file_stop,
 	.fill = file_fill,
+	.sock = file_sock,
 	.fill_info = bc_tasks_fill_info,
 	.show_fdinfo = bc_tasks_show_fdinfo,
 };

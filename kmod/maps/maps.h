@@ -194,6 +194,6 @@ long bc_current_under_cgroup(struct bc_map *map, u32 index);
 extern const struct bc_map_ops bc_array_ops, bc_percpu_array_ops, bc_htab_ops, bc_htab_percpu_ops, bc_htab_lru_ops,
 	bc_htab_lru_percpu_ops, bc_prog_array_ops, bc_perf_event_array_ops, bc_stackmap_ops, bc_cgroup_array_ops, bc_ringbuf_ops,
 	bc_user_ringbuf_ops, bc_queue_ops, bc_lpm_ops, bc_array_of_maps_ops, bc_hash_of_maps_ops, bc_bloom_ops,
-	bc_cgroup_storage_ops, bc_local_storage_ops;
+	bc_cgroup_storage_ops, bc_local_storage_ops, bc_sockmap_ops, bc_sockhash_ops;
 
 #endif

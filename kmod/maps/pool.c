@@ -58,6 +58,14 @@ void bc_pool_retire(struct bc_pool *pool, void *object)
 
 /* ---- process context ---- */
 
+static void release(const struct bc_pool *pool, struct bc_pooled *first)
+{
+	for (; first && pool->release; first = first->next) {
+		pool->release(first);
+		cond_resched();
+	}
+}
+
 /* False: there were none. */
 static bool reclaim(struct bc_pool *pool)
 {
@@ -78,6 +86,7 @@ static bool reclaim(struct bc_pool *pool)
 	if (!first)
 		return false;
 	bc_synchronize_sched();
+	release(pool, first);
 	for (last = first; last->next; last = last->next)
 		;
 	bc_syscall_enter();
@@ -197,6 +206,7 @@ void bc_pool_free(struct bc_pool *pool)
 
 	irq_work_sync(&pool->kick);
 	cancel_work_sync(&pool->work);
+	release(pool, pool->retired);
 	while ((chunk = pool->chunks)) {
 		pool->chunks = chunk->next;
 		free_chunk(pool, chunk);

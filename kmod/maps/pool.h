@@ -19,6 +19,7 @@ struct bc_pool {
 	struct bc_object *obj;		/* who pays */
 	size_t size;			/* of an object */
 	u32 most;			/* objects that there may be */
+	void (*release)(void *object);	/* process context: readers of one that was retired are gone. Optional; set before there are any */
 	struct bc_lock lock;		/* guards the two lists */
 	struct bc_pooled *free, *retired;
 	u32 free_cnt, retired_cnt;

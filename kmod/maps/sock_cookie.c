@@ -6,7 +6,7 @@
 #include "local_storage.h"
 #include "sock_cookie.h"
 #include "../compat/nofault.h"
-#include <net/sock.h>
+#include "../compat/sock.h"
 
 #ifdef HAVE_SOCK_COOKIE
 
@@ -40,9 +40,6 @@ u64 bc_sock_cookie(struct sock *sk)
 }
 
 #else
-
-#define STATE_TIME_WAIT		6	/* enum TCP_TIME_WAIT, TCP_NEW_SYN_RECV: not on all kernels */
-#define STATE_NEW_SYN_RECV	12
 
 static DEFINE_MUTEX(users_lock);
 static u32 users;
@@ -105,8 +102,7 @@ u64 bc_sock_cookie(struct sock *sk)
 	unsigned char state;
 	u64 *cookie, new;
 
-	if (!sk || compat_read_kernel(&state, (const void *)&sk->sk_state, sizeof(state)) || state == STATE_TIME_WAIT ||
-	    state == STATE_NEW_SYN_RECV)
+	if (!sk || compat_read_kernel(&state, (const void *)&sk->sk_state, sizeof(state)) || !compat_is_whole_state(state))
 		return 0;
 	cookie = bc_storage_get(cookies, sk, NULL, false);
 	if (cookie)
@@ -120,3 +116,23 @@ u64 bc_sock_cookie(struct sock *sk)
 }
 
 #endif
+
+/* Where they come out of a stock, it may be empty for a moment. */
+int bc_sock_cookie_wait(struct sock *sk, u64 *cookie)
+{
+	int tries;
+
+	for (tries = 0; tries < 50; tries++) {
+		bc_syscall_enter();
+		*cookie = bc_sock_cookie(sk);
+		bc_syscall_exit();
+		if (*cookie)
+			return 0;
+		if (compat_life_blind())
+			return -EOPNOTSUPP;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		schedule_timeout_killable(1);
+	}
+	return -ENOMEM;
+}

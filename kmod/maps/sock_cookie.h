@@ -18,5 +18,7 @@ void bc_sock_cookies_put(void);
  * Inside the guard, any context, while held. 0: no socket, one that goes, or no memory for another cookie. @sk may lead nowhere.
  */
 u64 bc_sock_cookie(struct sock *sk);
+/* The same in process context, outside the guard, of a socket that is held: 0 or an errno. */
+int bc_sock_cookie_wait(struct sock *sk, u64 *cookie);
 
 #endif

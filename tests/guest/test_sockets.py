@@ -14,3 +14,7 @@ def test_cookies(guest: Guest) -> None:
 def test_cgroup_stats(guest: Guest) -> None:
     """Kernels before 4.18 have none of it, and say so."""
     run(guest, "cgroup_stats_cases.py", 1 if guest.kernel.name.startswith("3.10") else 8)
+
+
+def test_maps_of_sockets(guest: Guest) -> None:
+    run(guest, "sockmap_cases.py", 34)

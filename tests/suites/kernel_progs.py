@@ -160,7 +160,6 @@ REASONS = [
     (r"failed to find the address for kernel symbol|extern '__per_cpu_start'", "an address of the kernel is not known here"),
     (r"failed to find kernel BTF type ID|not found in kernel BTF", "the kernel's BTF lacks what it names"),
     (r"kernel BTF|vmlinux BTF", "the kernel's BTF lacks what it names"),
-    (r"R3 type=(?:sock|ptr_) expected", "maps of sockets are not offered"),
 ]
 
 
@@ -251,8 +250,8 @@ machine's free memory fell by while the program was loaded, seen every 5 ms, the
 """
 
 TAIL = """
-A program that is refused for an unknown function calls a helper that the module does not offer; `bpfcompat check` and the list for
-user space go without such limits. Callbacks are walked until nothing new comes of them, where 6.1 walks them once: that is
+A program that is refused for an unknown function calls a helper that the module does not offer; `bpfcompat check` and the list
+for user space go without such limits. Callbacks are walked until nothing new comes of them, where 6.1 walks them once: that is
 what the two bpf_loop programs differ by.
 
 No program of an unprivileged user is taken, so that the sanitation of speculative execution, which is for theirs alone, is not

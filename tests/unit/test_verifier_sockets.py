@@ -23,6 +23,7 @@ from verifier_lib import Verdict, World
 SOCKMAP, SOCKHASH, ARRAY = 15, 18, 2
 LOOKUP, UPDATE, DELETE, PUSH, POP = 1, 2, 3, 87, 88
 SK_RELEASE, SK_FULLSOCK, SOCKET_COOKIE, SOCK_MAP_UPDATE = 86, 95, 46, 53
+TCP_SOCK, TO_TCP, TO_UNIX = 96, 137, 178
 ITER, SLEEPABLE = 28, 16
 OUT = [a.mov_imm(R0, 0), a.exit_()]
 
@@ -31,7 +32,10 @@ def small_kernel() -> bytes:
     btf = b.Btf()
     number, long, void_ptr = btf.int("int", 4), btf.int("long unsigned int", 8, 0), btf.ptr(0)
     common = btf.struct("sock_common", 16, [("skc_state", number, 0)])
-    sock = btf.ptr(btf.struct("sock", 32, [("__sk_common", common, 0), ("sk_mark", number, 128)]))
+    sock_struct = btf.struct("sock", 32, [("__sk_common", common, 0), ("sk_mark", number, 128)])
+    sock = btf.ptr(sock_struct)
+    btf.struct("tcp_sock", 32, [("sk", sock_struct, 0)])
+    btf.struct("unix_sock", 40, [("sk", sock_struct, 0), ("peer", sock, 256)])
     group = btf.ptr(btf.struct("cgroup", 16, [("id", long, 0)]))
     task = btf.ptr(btf.struct("task_struct", 16, [("pid", number, 0)]))
     meta = btf.ptr(btf.struct("bpf_iter_meta", 24, [("session_id", long, 64)]))
@@ -116,6 +120,21 @@ def test_the_value_is_a_socket(world: World, kind: int) -> None:
     # what may be NULL is none
     unchecked = [*key(one), a.call(LOOKUP), a.mov(R6, R0), *update]
     refused(world.load(a.asm(*unchecked, *OUT), SCHED_CLS), "EACCES", "R3 type=map_value_or_null expected=")
+
+
+def test_the_socket_is_held(world: World) -> None:
+    """By whatever type that keeps the reference; not what a field of it happens to point to."""
+    one, two = world.map(SOCKMAP, 4, 8, 1), world.map(SOCKHASH, 4, 8, 1)
+
+    def program(*cast: a.Insn) -> bytes:
+        update = [a.mov(R7, R0), *key(two), a.mov(R3, R7), a.mov_imm(R4, 0), a.call(UPDATE), "none", *RELEASE]
+        return a.asm(*found(one), a.mov(R1, R6), *cast, *update, *OUT)  # type: ignore[arg-type]
+
+    checked = a.jmp_imm("eq", R0, 0, "none")
+    for cast in (TO_TCP, TCP_SOCK, SK_FULLSOCK):
+        accepted(world.load(program(a.call(cast), checked), SCHED_CLS))
+    peer = [a.call(TO_UNIX), checked, a.ldx(8, R0, R0, 32), checked]
+    refused(world.load(program(*peer), SCHED_CLS), "EINVAL", "R3 must be referenced\n")
 
 
 @pytest.mark.parametrize("kind", [SOCKMAP, SOCKHASH])

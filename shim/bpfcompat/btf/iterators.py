@@ -112,6 +112,7 @@ TARGETS = (
     ("bpf_map", (("map", "bpf_map *"),)),
     ("bpf_map_elem", (("map", "bpf_map *"), ("key", "void *"), ("value", "void *"))),
     ("bpf_sk_storage_map", (("map", "bpf_map *"), ("sk", "sock *"), ("value", "void *"))),
+    ("sockmap", (("map", "bpf_map *"), ("key", "void *"), ("sk", "sock *"))),
     ("bpf_prog", (("prog", "bpf_prog *"),)),
     ("bpf_link", (("link", "bpf_link *"),)),
     ("ksym", (("ksym", "kallsym_iter *"),)),

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Probes of what sockets have: fields that came with later kernels. */
+#include <linux/module.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <net/inet_connection_sock.h>
+#include <net/sock.h>
+#include <net/tcp.h>
+
+#line 1 "BASELINE"
+static inline void probe_baseline(void) { might_sleep(); }
+
+#line 1 "HAVE_ICSK_ULP"
+static inline const void *probe_ulp(const struct sock *sk) { return inet_csk(sk)->icsk_ulp_ops; }
+
+#line 1 "HAVE_SK_RX_QUEUE_MAPPING"
+static inline u16 probe_rx_queue(const struct sock *sk) { return sk->sk_rx_queue_mapping; }
+
+#line 1 "HAVE_TCP_SRTT_US"
+static inline u32 probe_srtt(const struct tcp_sock *tp) { return tp->srtt_us; }
+
+#line 1 "HAVE_TCP_RTT_MIN"
+static inline u32 probe_rtt_min(const struct tcp_sock *tp) { return tcp_min_rtt(tp); }
+
+#line 1 "HAVE_TCP_RATE"
+static inline u32 probe_rate(const struct tcp_sock *tp) { return tp->rate_delivered + tp->rate_interval_us; }
+
+#line 1 "HAVE_TCP_SEGS"
+static inline u32 probe_segs(const struct tcp_sock *tp) { return tp->segs_in + tp->segs_out; }
+
+#line 1 "HAVE_TCP_DATA_SEGS"
+static inline u32 probe_data_segs(const struct tcp_sock *tp) { return tp->data_segs_in + tp->data_segs_out; }
+
+#line 1 "HAVE_TCP_BYTES"
+static inline u64 probe_bytes(const struct tcp_sock *tp) { return tp->bytes_received + tp->bytes_acked; }
+
+#line 1 "HAVE_TCP_DSACK_DUPS"
+static inline u32 probe_dsack(const struct tcp_sock *tp) { return tp->dsack_dups; }
+
+#line 1 "HAVE_TCP_DELIVERED"
+static inline u32 probe_delivered(const struct tcp_sock *tp) { return tp->delivered; }
+
+#line 1 "HAVE_TCP_DELIVERED_CE"
+static inline u32 probe_delivered_ce(const struct tcp_sock *tp) { return tp->delivered_ce; }
