@@ -19,7 +19,7 @@ static struct bc_array *array_of(const struct bc_map *map)
 
 static u32 index_of(const void *key)
 {
-	return *(const u32 *)key;
+	return READ_ONCE(*(const u32 *)key);
 }
 
 static int alloc_check(const union bpf_attr *attr)

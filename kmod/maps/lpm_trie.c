@@ -92,7 +92,7 @@ static struct bc_map *lpm_alloc(const union bpf_attr *attr)
 
 static u32 key_len(const void *key)
 {
-	return get_unaligned((const u32 *)key);
+	return READ_ONCE(*(const u32 *)key);	/* it may lie in a map, and change between two looks */
 }
 
 static const u8 *key_data(const void *key)
@@ -249,19 +249,20 @@ static long lpm_update(struct bc_map *map, const void *key, const void *value, u
 {
 	struct bc_lpm *lpm = lpm_of(map);
 	struct lpm_node *node;
+	u32 len = key_len(key);
 	unsigned long irq;
 	int err;
 
 	if (unlikely(flags > BPF_EXIST))
 		return -EINVAL;
-	if (key_len(key) > lpm->max_len)
+	if (len > lpm->max_len)
 		return -EINVAL;
 	node = bc_pool_get(&lpm->nodes);
 	if (!node)
 		return -ENOMEM;
 	node->valued = true;
 	node->fork = false;
-	node->len = key_len(key);
+	node->len = len;
 	memcpy(node->data, key_data(key), lpm->data_size);
 	bc_map_copy_value(map, value_of(lpm, node), value);
 	irq = bc_lock_irqsave(&lpm->lock);
@@ -301,13 +302,14 @@ static int take_out(struct bc_lpm *lpm, u32 len, const u8 *data)
 static long lpm_delete(struct bc_map *map, const void *key)
 {
 	struct bc_lpm *lpm = lpm_of(map);
+	u32 len = key_len(key);
 	unsigned long irq;
 	int err;
 
-	if (key_len(key) > lpm->max_len)
+	if (len > lpm->max_len)
 		return -EINVAL;
 	irq = bc_lock_irqsave(&lpm->lock);
-	err = take_out(lpm, key_len(key), key_data(key));
+	err = take_out(lpm, len, key_data(key));
 	bc_unlock_irqrestore(&lpm->lock, irq);
 	return err;
 }

@@ -154,7 +154,7 @@ static void array_of_maps_free(struct bc_map *map)
 
 static void *array_of_maps_lookup(struct bc_map *map, const void *key)
 {
-	return fd_array_slot(map, *(const u32 *)key);
+	return fd_array_slot(map, READ_ONCE(*(const u32 *)key));
 }
 
 static int array_of_maps_sys_lookup(struct bc_map *map, const void *key, void *value, u64 flags)

@@ -111,7 +111,7 @@ static bool gone(const struct sock_elem *e)
 
 /* ---- finding; inside the guard ---- */
 
-/* NULL: an index past the end. */
+/* NULL: an index past the end. What a program gives may lie in a map, and change between two looks. */
 static struct sock_elem **head_of(const struct bc_sockmap *smap, const void *key)
 {
 	u32 at;
@@ -119,7 +119,7 @@ static struct sock_elem **head_of(const struct bc_sockmap *smap, const void *key
 	if (is_hash(smap))
 		at = bc_hash(key, smap->map.desc.key_size, &smap->seed) & (smap->head_cnt - 1);
 	else
-		at = *(const u32 *)key;
+		at = READ_ONCE(*(const u32 *)key);
 	return likely(at < smap->head_cnt) ? &smap->heads[at] : NULL;
 }
 
@@ -144,14 +144,21 @@ static void *sockmap_lookup(struct bc_map *map, const void *key)
 
 /* ---- changing; with the lock held ---- */
 
-/* Where the element with that key hangs, or the end of its bucket. */
-static struct sock_elem **place_of(const struct bc_sockmap *smap, const void *key)
+/* Where the element with that key hangs from @head, or its end. */
+static struct sock_elem **place_behind(const struct bc_sockmap *smap, struct sock_elem **head, const void *key)
 {
-	struct sock_elem **at = head_of(smap, key);
+	struct sock_elem **at = head;
 
-	while (*at && !bc_same_key((*at)->key, key, smap->map.desc.key_size))
+	/* an index has but one */
+	while (*at && is_hash(smap) && !bc_same_key((*at)->key, key, smap->map.desc.key_size))
 		at = &(*at)->next;
 	return at;
+}
+
+/* The same of a key that is an element's own, and good. */
+static struct sock_elem **place_of(const struct bc_sockmap *smap, const struct sock_elem *e)
+{
+	return place_behind(smap, head_of(smap, e->key), e->key);
 }
 
 static void take_out(struct bc_sockmap *smap, struct sock_elem **at)
@@ -175,7 +182,7 @@ static bool take_out_gone(struct bc_sockmap *smap, u32 look)
 		list_move_tail(&e->live, &smap->live);
 		if (!gone(e))
 			continue;
-		take_out(smap, place_of(smap, e->key));
+		take_out(smap, place_of(smap, e));
 		found = true;
 	}
 	return found;
@@ -191,7 +198,7 @@ static long check_flags(const struct sock_elem *old, u64 flags)
 /* A new element in the place of what has its key. */
 static long link_in(struct bc_sockmap *smap, struct sock_elem *new, u64 flags)
 {
-	struct sock_elem **at = place_of(smap, new->key), *old = *at;
+	struct sock_elem **at = place_of(smap, new), *old = *at;
 	long err;
 
 	if (old && gone(old)) {
@@ -204,7 +211,7 @@ static long link_in(struct bc_sockmap *smap, struct sock_elem *new, u64 flags)
 	if (!old && smap->cnt >= smap->map.desc.max_entries) {
 		if (!take_out_gone(smap, BATCH))
 			return -E2BIG;
-		at = place_of(smap, new->key);
+		at = place_of(smap, new);
 	}
 	sock_hold(new->sk);
 	new->next = old ? old->next : *at;
@@ -246,7 +253,7 @@ static long put_in(struct bc_sockmap *smap, const void *key, struct sock *sk, u6
 	new->sk = sk;
 	memcpy(new->key, key, smap->map.desc.key_size);
 	irq = bc_lock_irqsave(&smap->lock);
-	err = link_in(smap, new, flags);
+	err = likely(head_of(smap, new->key)) ? link_in(smap, new, flags) : -E2BIG;
 	if (!err && !smap->sweeping)
 		smap->sweeping = kick = true;
 	bc_unlock_irqrestore(&smap->lock, irq);
@@ -279,13 +286,13 @@ static long sockmap_delete(struct bc_map *map, const void *key)
 {
 	struct bc_sockmap *smap = sockmap_of(map);
 	long none = is_hash(smap) ? -ENOENT : -EINVAL, err = none;
-	struct sock_elem **at;
+	struct sock_elem **head = head_of(smap, key), **at;
 	unsigned long irq;
 
-	if (!head_of(smap, key))
+	if (!head)
 		return -EINVAL;
 	irq = bc_lock_irqsave(&smap->lock);
-	at = place_of(smap, key);
+	at = place_behind(smap, head, key);
 	if (*at) {
 		err = gone(*at) ? none : 0;
 		take_out(smap, at);

@@ -30,6 +30,7 @@ from asm import (
     exit_,
     jmp_imm,
     ld_map,
+    ld_map_value,
     ldx,
     mov,
     mov_imm,
@@ -37,7 +38,7 @@ from asm import (
     stx,
 )
 from map_cases import EEXIST, EINVAL, ENOENT, ENOSPC, ENOTSUPP, Map, children, same, v64
-from map_prog_cases import Prog
+from map_prog_cases import Prog, changing
 from programs import btf as types
 
 CASES = {}
@@ -293,6 +294,21 @@ def what_stays_is_found_whatever_changes_around_it():
 
         children(4, work)
         assert m.get(net("15.0.200.1/32")) == v64(5)
+
+
+@case
+def a_length_that_changes_between_two_looks():
+    """Linux 6.1 looks at it twice: not for its own kernel."""
+    if "LD_PRELOAD" not in os.environ:
+        return
+    with Map(b.ARRAY, 4, 16, 1) as array, trie(entries=4) as m:
+        one_key = [ld_map(R1, m.fd), ld_map_value(R2, array.fd)]
+        body = [*one_key, mov(R3, R10), add_imm(R3, -8), mov_imm(R4, 0), call(UPDATE), *one_key, call(LOOKUP), *one_key, call(DELETE)]
+        with Prog(st(8, R10, -8, 0), *body * 8, mov_imm(R0, 0), exit_()) as prog, changing(array):
+            end = time.monotonic() + 2
+            while time.monotonic() < end:
+                prog.run(200)
+        assert set(m.keys()) <= {key(0, bytes(4))}
 
 
 if __name__ == "__main__":

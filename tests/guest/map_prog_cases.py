@@ -2,6 +2,7 @@
 """Maps as programs use them, run inside a machine by BPF_PROG_TEST_RUN and on events: prints one JSON object as
 map_cases.py does."""
 
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -9,9 +10,11 @@ import os
 import random
 import re
 import select
+import signal
 import struct
 import sys
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
@@ -38,6 +41,7 @@ from asm import (
     jmp_imm,
     ld_imm64,
     ld_map,
+    ld_map_value,
     ldx,
     mov,
     mov_imm,
@@ -85,6 +89,32 @@ class Prog:
         )
         b.check(b.call(b.PROG_TEST_RUN, attr), "PROG_TEST_RUN")
         return struct.unpack("<I", attr.raw[4:8])[0]
+
+
+@contextlib.contextmanager
+def changing(array):
+    """
+    A program on another CPU keeps changing the first word of an array map: 0, and all ones. Emulated CPUs change places between
+    instructions only where each is a thread (BPFCOMPAT_TCG=multi; see vm/qemu.py).
+    """
+    flip = [ld_map_value(R2, array.fd), *[st(4, R2, 0, -1), st(4, R2, 0, 0)] * 200, mov_imm(R0, 0), exit_()]
+    pid = os.fork()
+    if not pid:
+        try:
+            os.sched_setaffinity(0, {os.cpu_count() - 1})
+            with Prog(*flip) as prog:
+                while True:
+                    prog.run(1000)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(1)
+    try:
+        with b.on_one_cpu():
+            yield
+    finally:
+        same(os.waitpid(pid, os.WNOHANG), (0, 0), "still at it")
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def key_on_stack(number, off=-4):

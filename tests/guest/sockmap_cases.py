@@ -34,6 +34,7 @@ from asm import (
     ja,
     jmp_imm,
     ld_map,
+    ld_map_value,
     ldsx,
     ldx,
     mov,
@@ -42,7 +43,7 @@ from asm import (
     stx,
 )  # fmt: skip
 from map_cases import E2BIG, EACCES, EBADF, EEXIST, EINVAL, ENOENT, ENOSPC, ENOTSUPP, EPERM, Map, k32, same, v64
-from map_prog_cases import Prog
+from map_prog_cases import Prog, changing
 from sock_cases import own_cookie
 
 CASES = {}
@@ -635,6 +636,19 @@ def programs_delete():
                 same([answer(*body, kind=kind), answer(*body, kind=kind)], [0, none])
                 same(m.get(k32(1)), ENOENT)
             same(answer(*key_at(2), ld_map(R1, one.fd), call(DELETE), exit_(), kind=kind), EINVAL)
+
+
+@case
+def a_key_that_changes_between_two_looks():
+    for kind in BOTH:
+        with Map(b.ARRAY, 4, 16, 1) as array, sockmap(kind, 2) as source, sockmap(kind, 2) as m, listening() as sock:
+            same(source.put(k32(1), of_sock(sock)), 0)
+            one_key = [ld_map(R1, m.fd), ld_map_value(R2, array.fd)]
+            body = [*one_key, mov(R3, R6), mov_imm(R4, 0), call(UPDATE), *one_key, call(DELETE)]
+            with Prog(*found(source, 1), *body * 8, *LET_GO, mov_imm(R0, 0), exit_(), kind=SCHED_CLS) as prog, changing(array):
+                end = time.monotonic() + 2
+                while time.monotonic() < end:
+                    same(prog.run(200), 0)
 
 
 @case
