@@ -128,6 +128,7 @@ def test_the_socket_is_held(world: World) -> None:
 
     def program(*cast: a.Insn) -> bytes:
         update = [a.mov(R7, R0), *key(two), a.mov(R3, R7), a.mov_imm(R4, 0), a.call(UPDATE), "none", *RELEASE]
+        # asm() takes what stands in @update, instructions and a label: a list of both is one of objects to the type checker
         return a.asm(*found(one), a.mov(R1, R6), *cast, *update, *OUT)  # type: ignore[arg-type]
 
     checked = a.jmp_imm("eq", R0, 0, "none")
