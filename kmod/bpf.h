@@ -224,6 +224,7 @@ struct bc_run {
 	struct compat_own_frames own;	/* where the stack leaves what programs run in */
 	/* What stays from run to run. */
 	void *stack;			/* that of programs on this CPU */
+	struct bc_sleeper *sleeper;	/* of programs that may sleep; NULL: they may not */
 	u64 runs;
 };
 
@@ -308,6 +309,20 @@ struct bc_run_suspended {
 };
 void bc_run_suspend(struct bc_run_suspended *s);
 void bc_run_resume(const struct bc_run_suspended *s);
+
+/*
+ * Where programs sleep: memory to run in that is nobody else's. NULL: there is none. Process context.
+ */
+struct bc_sleeper *bc_sleeper_new(void);
+void bc_sleeper_free(struct bc_sleeper *s);
+/* bc_syscall_enter() and bc_syscall_exit() with bc_this_run() the sleeper's. What programs find in maps stays for all that time. */
+void bc_sleeper_enter(struct bc_sleeper *s);
+void bc_sleeper_exit(struct bc_sleeper *s);
+/* For a helper, if bc_this_run()->sleeper: in between it may sleep, and comes back on any CPU. */
+void bc_sleep_begin(struct bc_sleeper *s);
+void bc_sleep_end(struct bc_sleeper *s);
+/* Before memory is freed that programs cannot find any more, and after a grace period of RCU: none that sleeps has it still. */
+void bc_sleepers_wait(void);
 
 /* Calls a program's callback from a helper (bpf_loop, for_each). */
 u64 bc_callback_call(bc_callback cb, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5);

@@ -62,6 +62,7 @@ static void free_object(struct work_struct *work)
 		idr_remove(&k->ids, obj->id);
 		spin_unlock(&k->lock);
 	}
+	bc_sleepers_wait();
 	obj->ops->free(obj);
 	atomic_dec(&k->alive);
 }

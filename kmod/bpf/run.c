@@ -11,6 +11,7 @@
 #include "../compat/sock_fields.h"
 #include "../compat/stack_left.h"
 #include "../compat/virtual_field.h"
+#include <linux/srcu.h>
 
 /* Interpreter or the first frame of generated code, the deepest helper (output to perf, formatting, a fault on the way) and what the kernel needs below them, in bytes. */
 #define STACK_NEEDED 1536
@@ -233,6 +234,93 @@ void bc_run_resume(const struct bc_run_suspended *s)
 	atomic_set(&spare_taken, 0);
 }
 
+/* ---- programs that sleep ---- */
+
+struct bc_sleeper {
+	struct cpu_state state;
+	struct cpu_state *displaced;	/* the CPU's own, while the sleeper stands in its place */
+	struct bc_jit_cpu jit;		/* as it was when it went to sleep */
+	int srcu;
+};
+
+static struct srcu_struct sleeping;
+static atomic_t sleepers = ATOMIC_INIT(0);
+
+struct bc_sleeper *bc_sleeper_new(void)
+{
+	struct bc_sleeper *s = bc_alloc(NULL, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->state.run.stack = s->state.area.stack;
+	s->state.run.sleeper = s;
+	atomic_inc(&sleepers);
+	return s;
+}
+
+void bc_sleeper_free(struct bc_sleeper *s)
+{
+	if (!s)
+		return;
+	atomic_dec(&sleepers);
+	bc_free(NULL, s, sizeof(*s));
+}
+
+/* Nobody looks for a sleeper that was made later: it cannot find what was gone from all maps a grace period ago. */
+void bc_sleepers_wait(void)
+{
+	if (atomic_read(&sleepers))
+		synchronize_srcu(&sleeping);
+}
+
+static void use(struct cpu_state *cs)
+{
+	__this_cpu_write(bc_run_memory, &cs->run);
+	__this_cpu_write(bc_jit_cpu.area_limit, area_limit(cs));
+}
+
+static void come(struct bc_sleeper *s)
+{
+	bc_syscall_enter();
+	s->displaced = this_state();
+	s->state.irq_stack_end = s->displaced->irq_stack_end;
+	use(&s->state);
+}
+
+static void go(struct bc_sleeper *s)
+{
+	s->displaced->run.runs += s->state.run.runs;
+	s->state.run.runs = 0;
+	use(s->displaced);
+	bc_syscall_exit();
+}
+
+void bc_sleeper_enter(struct bc_sleeper *s)
+{
+	s->srcu = srcu_read_lock(&sleeping);
+	come(s);
+}
+
+void bc_sleeper_exit(struct bc_sleeper *s)
+{
+	go(s);
+	srcu_read_unlock(&sleeping, s->srcu);
+}
+
+void bc_sleep_begin(struct bc_sleeper *s)
+{
+	s->jit = *this_cpu_ptr(&bc_jit_cpu);
+	go(s);
+}
+
+void bc_sleep_end(struct bc_sleeper *s)
+{
+	come(s);
+	__this_cpu_write(bc_jit_cpu.frame_top, s->jit.frame_top);
+	__this_cpu_write(bc_jit_cpu.stack_limit, s->jit.stack_limit);
+	__this_cpu_write(bc_jit_cpu.tail_calls, s->jit.tail_calls);
+}
+
 void bc_prog_run_callback(struct bc_prog *prog, bc_callback cb, u64 r1, u64 r2, u64 r3)
 {
 	unsigned long here = (unsigned long)__builtin_frame_address(0);
@@ -327,11 +415,16 @@ BC_COMMAND(enable_stats)
 
 int bc_run_init(void)
 {
-	int cpu;
+	int cpu, err;
 
+	err = init_srcu_struct(&sleeping);
+	if (err)
+		return err;
 	states = bc_alloc_percpu(NULL, sizeof(struct cpu_state));
-	if (!states)
+	if (!states) {
+		cleanup_srcu_struct(&sleeping);
 		return -ENOMEM;
+	}
 	for_each_possible_cpu(cpu) {
 		struct cpu_state *cs = bc_percpu_ptr(states, sizeof(*cs), cpu);
 
@@ -346,6 +439,7 @@ int bc_run_init(void)
 	spare = bc_alloc(NULL, sizeof(*spare));
 	if (!spare) {
 		bc_free_percpu(NULL, states, sizeof(struct cpu_state));
+		cleanup_srcu_struct(&sleeping);
 		return -ENOMEM;
 	}
 	spare->run.stack = spare->area.stack;
@@ -357,4 +451,5 @@ void bc_run_exit(void)
 	bc_synchronize_sched();		/* whoever was still running on this memory */
 	bc_free(NULL, spare, sizeof(*spare));
 	bc_free_percpu(NULL, states, sizeof(struct cpu_state));
+	cleanup_srcu_struct(&sleeping);
 }

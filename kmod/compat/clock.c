@@ -8,8 +8,23 @@
 #include "clock.h"
 #include <linux/suspend.h>
 #include <linux/notifier.h>
+#include <linux/pvclock_gtod.h>
+#include <linux/timekeeper_internal.h>
 
 static u64 boot_offset;		/* CLOCK_BOOTTIME - CLOCK_MONOTONIC, ns: changes in suspend only */
+
+static u64 tai_offset;		/* CLOCK_TAI - CLOCK_MONOTONIC, ns: changes where the clock is set */
+
+/* The time-keeping code's own word of its offsets, with each of its updates. */
+static int on_timekeeping(struct notifier_block *nb, unsigned long was_set, void *timekeeper)
+{
+	const struct timekeeper *tk = timekeeper;
+
+	WRITE_ONCE(tai_offset, ktime_to_ns(tk->offs_tai));
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block timekeeping_notifier = { .notifier_call = on_timekeeping };
 
 static void update_boot_offset(void)
 {
@@ -110,6 +125,11 @@ u64 compat_clock_boot(void)
 	return compat_clock_mono() + READ_ONCE(boot_offset);
 }
 
+u64 compat_clock_tai(void)
+{
+	return compat_clock_mono() + READ_ONCE(tai_offset);
+}
+
 /* The coarse clock's promise is the time of some tick not long ago; the tick's own copy of it cannot be read in NMI. */
 u64 compat_clock_coarse(void)
 {
@@ -124,6 +144,11 @@ int bc_clock_init(void)
 
 	if (err)
 		return err;
+	err = pvclock_gtod_register_notifier(&timekeeping_notifier);	/* calls it, too */
+	if (err) {
+		unregister_pm_notifier(&resume_notifier);
+		return err;
+	}
 	update_boot_offset();
 	readings_start();
 	return 0;
@@ -132,5 +157,6 @@ int bc_clock_init(void)
 void bc_clock_exit(void)
 {
 	readings_stop();
+	pvclock_gtod_unregister_notifier(&timekeeping_notifier);
 	unregister_pm_notifier(&resume_notifier);
 }

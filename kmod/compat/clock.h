@@ -17,6 +17,7 @@ u64 compat_clock_mono(void);	/* CLOCK_MONOTONIC */
 #define COMPAT_CLOCK_MONO compat_clock_mono
 #endif
 u64 compat_clock_boot(void);	/* CLOCK_BOOTTIME */
+u64 compat_clock_tai(void);	/* CLOCK_TAI */
 u64 compat_clock_coarse(void);	/* CLOCK_MONOTONIC_COARSE */
 
 int bc_clock_init(void);

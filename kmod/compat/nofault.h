@@ -6,8 +6,29 @@
 #ifndef BPFCOMPAT_COMPAT_NOFAULT_H
 #define BPFCOMPAT_COMPAT_NOFAULT_H
 
+#include "compat.h"
+#include "symbols.h"
 #include <linux/uaccess.h>
 #include <linux/sched.h>
+
+/* Is the memory of the current task where its addresses say? Not while the kernel has another in place for a moment. */
+static inline bool compat_user_access_ok(void)
+{
+	return !bc_sym.nmi_uaccess_okay || bc_sym.nmi_uaccess_okay();
+}
+
+/* 0 or -EFAULT; what is not in memory is not fetched. Never in a kernel thread. */
+static inline int compat_write_user(void *to, const void *src, size_t size)
+{
+	unsigned long left;
+
+	if (!bc_access_ok((void __user *)to, size))
+		return -EFAULT;
+	pagefault_disable();
+	left = __copy_to_user_inatomic((void __user *)to, src, size);
+	pagefault_enable();
+	return left ? -EFAULT : 0;
+}
 
 #ifdef HAVE_COPY_FROM_KERNEL_NOFAULT
 

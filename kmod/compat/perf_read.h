@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The value of a perf counter of this CPU, or of the current task, read from any context.
+ * What perf keeps of this CPU or the current task, read from any context: a counter's value, the branches that came with a sample.
  */
 #ifndef BPFCOMPAT_COMPAT_PERF_READ_H
 #define BPFCOMPAT_COMPAT_PERF_READ_H
@@ -49,5 +49,15 @@ static inline int compat_perf_read(struct perf_event *event, u64 *value, u64 *en
 }
 
 #endif
+
+/* The branches that the hardware recorded up to this sample, NULL when none were asked for. */
+static inline const struct perf_branch_stack *compat_branch_stack(const struct perf_sample_data *data)
+{
+#ifdef HAVE_PERF_SAMPLE_FLAGS
+	if (data && !(data->sample_flags & PERF_SAMPLE_BRANCH_STACK))
+		return NULL;
+#endif
+	return data ? data->br_stack : NULL;
+}
 
 #endif

@@ -23,6 +23,9 @@
 	QUIET_FN(void, bpf_ksym_del, (struct bpf_ksym *ksym), "names of generated code") \
 	QUIET_FN(void, perf_event_ksymbol, (u16 type, u64 addr, u32 len, bool unregister, const char *name), "names of generated code in perf") \
 	BC_ATTACH_SYMBOLS(FN, QUIET_FN, DATA, QUIET_DATA) \
+	QUIET_FN(int, access_process_vm, (struct task_struct *task, unsigned long addr, void *buf, int len, unsigned int flags), \
+		 "bpf_copy_from_user_task") \
+	QUIET_FN(bool, nmi_uaccess_okay, (void), "access to the memory of the current task") \
 	QUIET_FN(int, get_securelevel, (void), "detecting RHEL's securelevel") \
 	QUIET_FN(bool, ns_match, (const struct ns_common *ns, dev_t dev, ino_t ino), "bpf_get_ns_current_pid_tgid") \
 	QUIET_FN(int, perf_event_read_local, (struct perf_event *event, u64 *value, u64 *enabled, u64 *running), "bpf_perf_event_read") \

@@ -63,6 +63,25 @@ BC_HELPER(perf_prog_read_value)
 	return (s64)err;
 }
 
+BC_HELPER(read_branch_records)
+{
+	const u32 record = sizeof(struct perf_branch_entry);
+	const struct perf_branch_stack *stack = compat_branch_stack(bc_this_run()->event_data);
+	u32 size = r3;
+
+	if (r4 & ~(u64)BPF_F_GET_BRANCH_RECORDS_SIZE)
+		return (s64)-EINVAL;
+	if (!stack)
+		return (s64)-ENOENT;
+	if (r4 & BPF_F_GET_BRANCH_RECORDS_SIZE)
+		return stack->nr * record;
+	if (!r2 || size % record)
+		return (s64)-EINVAL;
+	size = min_t(u64, stack->nr * record, size);
+	memcpy((void *)r2, stack->entries, size);
+	return size;
+}
+
 BC_HELPER(get_stackid)
 {
 	struct bc_run *run = bc_this_run();

@@ -25,8 +25,14 @@ const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
 	ROW(probe_read_kernel_str),
 	ROW(probe_read_user),
 	ROW(probe_read_user_str),
+	ROW(probe_write_user),
+	ROW(copy_from_user),
+	ROW(copy_from_user_task),
+	ROW(send_signal),
+	ROW(send_signal_thread),
 	ROW(ktime_get_ns),
 	ROW(ktime_get_boot_ns),
+	ROW(ktime_get_tai_ns),
 	ROW(ktime_get_coarse_ns),
 	ROW(jiffies64),
 	ROW(get_current_pid_tgid),
@@ -69,6 +75,7 @@ const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
 	ROW(perf_event_read),
 	ROW(perf_event_read_value),
 	ROW(perf_prog_read_value),
+	ROW(read_branch_records),
 	ROW(ringbuf_output),
 	ROW(ringbuf_reserve),
 	ROW(ringbuf_submit),
@@ -132,6 +139,8 @@ static void *scratch;
 
 bool bc_helper_available(u32 func_id)
 {
+	if (func_id == BPF_FUNC_copy_from_user_task && !bc_sym.access_process_vm)
+		return false;
 	return func_id < __BPF_FUNC_MAX_ID && bc_helper_table[func_id];
 }
 
@@ -150,12 +159,14 @@ int bc_helpers_init(void)
 		return -ENOMEM;
 	}
 	bc_prandom_seed();
+	bc_signal_helpers_init();
 	return bc_vma_helper_init();
 }
 
 void bc_helpers_exit(void)
 {
 	bc_vma_helper_exit();
+	bc_signal_helpers_exit();
 	bc_sock_helpers_exit();
 	bc_free_percpu(NULL, scratch, BC_SCRATCH_BYTES);
 }

@@ -20,6 +20,11 @@ BC_HELPER(ktime_get_coarse_ns)
 	return compat_clock_coarse();
 }
 
+BC_HELPER(ktime_get_tai_ns)
+{
+	return compat_clock_tai();
+}
+
 BC_HELPER(jiffies64)
 {
 	return get_jiffies_64();

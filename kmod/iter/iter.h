@@ -41,6 +41,7 @@ struct bc_iter_session {
 	struct bc_iter_meta meta;
 	bool ended;		/* the program was told */
 	struct bc_shadows *shadows;
+	struct bc_sleeper *sleeper;	/* what a program that may sleep runs in; NULL: it does not */
 	u64 cursor[];		/* the target's, cursor_bytes of it */
 };
 
@@ -51,6 +52,7 @@ struct bc_iter_session {
 struct bc_iter_target_ops {
 	const char *name;
 	bool may_sleep;			/* Linux: BPF_ITER_RESCHED; programs that sleep are taken */
+	bool locks_mm;			/* of an address space, while the program looks: it must not fault */
 	u32 cursor_bytes;
 	bool (*available)(void);	/* NULL: always */
 	/* Takes of @info what it needs; NULL: nothing. */

@@ -43,7 +43,10 @@ static int show(struct bc_iter_session *s, void *obj)
 
 	if (err)
 		return err;
-	bc_syscall_enter();
+	if (s->sleeper)
+		bc_sleeper_enter(s->sleeper);
+	else
+		bc_syscall_enter();
 	run = bc_this_run();
 	run->regs = NULL;
 	run->func_ip = 0;
@@ -55,7 +58,10 @@ static int show(struct bc_iter_session *s, void *obj)
 	ret = bc_prog_run(s->prog, ctx);
 	run->seq = NULL;
 	run->sock = NULL;
-	bc_syscall_exit();
+	if (s->sleeper)
+		bc_sleeper_exit(s->sleeper);
+	else
+		bc_syscall_exit();
 	if (s->target->said) {
 		s->target->said(s, ret);
 		return 0;
@@ -175,6 +181,7 @@ static void session_free(struct bc_iter_session *s)
 	if (s->target->close)
 		s->target->close(s);
 	bc_shadows_free(s);
+	bc_sleeper_free(s->sleeper);
 	bc_free(NULL, s->seq.buf, BUFFER_BYTES);
 	bc_iter_aim_put(&s->aim);
 	bc_prog_put(s->prog);
@@ -224,8 +231,15 @@ struct bc_iter_session *bc_iter_session_new(struct bc_prog *prog, const struct b
 	s->meta.seq = &s->seq;
 	s->meta.session_id = atomic64_inc_return(&session_ids);
 	err = target->open ? target->open(s) : 0;
+	if (err)
+		goto free;
+	if (prog->v.sleepable && !target->locks_mm) {
+		s->sleeper = bc_sleeper_new();
+		err = s->sleeper ? 0 : -ENOMEM;
+	}
 	if (!err)
 		return s;
+free:
 	session_free(s);
 	return ERR_PTR(err);
 }

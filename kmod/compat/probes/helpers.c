@@ -38,3 +38,6 @@ static inline u64 probe_ns_common(struct pid_namespace *ns) { return ns->ns.inum
 
 #line 1 "HAVE_PERF_EVENT_READ_LOCAL"
 static inline int probe_perf_read(struct perf_event *e, u64 *v) { return perf_event_read_local(e, v, v, v); }
+
+#line 1 "HAVE_PERF_SAMPLE_FLAGS"
+static inline u64 probe_sample_flags(struct perf_sample_data *d) { return d->sample_flags & PERF_SAMPLE_BRANCH_STACK; }
