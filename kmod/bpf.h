@@ -146,12 +146,13 @@ struct bc_map {
 	struct mutex freeze_lock;
 	atomic_t urefs;			/* fds and pins */
 	struct bc_timers *timers;	/* NULL when its values hold none (maps/timer.c) */
-	/* programs that may share a prog array must be alike */
+	/* programs that are in one map, or use one map of programs, must be alike */
 	spinlock_t owner_lock;
 	u32 owner_type;
 	u32 owner_attach_type;
 	u32 owner_attach_proto;		/* of functions: their programs share a context only then */
 	bool owner_jited;
+	bool owner_xdp_frags;
 	bool owner_set;
 };
 
@@ -188,6 +189,7 @@ struct bc_prog {
 	u32 type;
 	u32 expected_attach_type;
 	bool gpl;
+	bool xdp_frags;			/* BPF_F_XDP_HAS_FRAGS */
 	bool sock_cookies;		/* holds bc_sock_cookies_get() */
 	char name[BPF_OBJ_NAME_LEN];
 	u8 tag[BPF_TAG_SIZE];

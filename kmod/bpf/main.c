@@ -9,6 +9,7 @@
 #include "../compat/clock.h"
 #include "../compat/syscall_events.h"
 #include "../helpers/helpers.h"
+#include "../maps/maps.h"
 #include <linux/security.h>
 
 static int refuse_lockdown(void)
@@ -32,6 +33,7 @@ static const struct bc_subsystem subsystems[] = {
 	{ "lockdown", refuse_lockdown, NULL },
 	{ "memory", bc_memory_init, NULL },
 	{ "objects", bc_objects_init, bc_objects_exit },
+	{ "maps of devices", bc_devmap_init, bc_devmap_exit },
 	{ "clock", bc_clock_init, bc_clock_exit },
 	{ "helpers", bc_helpers_init, bc_helpers_exit },
 	{ "run", bc_run_init, bc_run_exit },

@@ -385,15 +385,15 @@ out:
 	return err;
 }
 
-/* Programs that share a prog array must be alike; a program joins the arrays it calls into when it is loaded. */
-static int join_prog_arrays(struct bc_prog *prog)
+/* Programs that share a map of programs must be alike; a program joins those that it calls into, or redirects to, when it is loaded. */
+static int join_maps_of_progs(struct bc_prog *prog)
 {
 	u32 i;
 
 	for (i = 0; i < prog->v.used_map_cnt; i++) {
 		struct bc_map *map = bc_map_of(prog->v.used_maps[i]);
 
-		if (map->desc.type == BPF_MAP_TYPE_PROG_ARRAY && !bc_prog_array_compatible(map, prog))
+		if (bc_map_has_owner(map) && !bc_prog_map_compatible(map, prog))
 			return -EINVAL;
 	}
 	return 0;
@@ -445,6 +445,7 @@ BC_COMMAND(prog_load)
 	prog->expected_attach_type = expected;
 	prog->attach_btf_id = attr->attach_btf_id;
 	prog->gpl = license_is_gpl(license);
+	prog->xdp_frags = attr->prog_flags & BPF_F_XDP_HAS_FRAGS;
 	prog->load_time = bc_ktime_boot_ns();
 	err = bc_prog_copy_insns(attr, &insns);
 	if (err)
@@ -462,7 +463,7 @@ BC_COMMAND(prog_load)
 	if (err)
 		goto fail;
 	make_runnable(prog);
-	err = join_prog_arrays(prog);
+	err = join_maps_of_progs(prog);
 	if (err)
 		goto fail;
 	err = bc_object_publish(&prog->obj);

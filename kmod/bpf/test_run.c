@@ -4,7 +4,13 @@
  * bytes and the fields of their context, and no socket is involved.
  */
 #include "core.h"
+#include "../compat/netdev.h"
 #include "../helpers/packet.h"
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/nsproxy.h>
+#include <net/net_namespace.h>
 
 /* Inside the guard. There is no event: nothing of the last one on this CPU may show. */
 static void clear_event(void)
@@ -199,20 +205,27 @@ static int data_out(const union bpf_attr *attr, union bpf_attr __user *uattr, co
 	return err;
 }
 
-/* The caller's packet, with room around it. */
-static int packet_in(struct bc_packet *p, const union bpf_attr *attr)
+/* The device of the caller's network, with a reference; 0: loopback, the number of which is 1. NULL. */
+static struct net_device *device_in(u32 ifindex)
+{
+	return dev_get_by_index(current->nsproxy->net_ns, ifindex ? ifindex : 1);
+}
+
+/* The caller's packet, with room around it; @link, where it comes to lie, leaves @meta bytes of it before its beginning. */
+static int packet_in(struct bc_packet *p, const union bpf_attr *attr, u32 meta)
 {
 	u32 size = attr->test.data_size_in;
 
-	if (size < BC_ETH_BYTES || size > PAGE_SIZE - ROOM_AROUND)
+	if (size < meta + BC_ETH_BYTES || size - meta > PAGE_SIZE - ROOM_AROUND)
 		return -EINVAL;
 	p->head = kzalloc(BC_PACKET_BYTES, GFP_KERNEL);
 	if (!p->head)
 		return -ENOMEM;
 	p->end = p->head + BC_PACKET_BYTES;
 	p->link = p->head + BC_PACKET_HEADROOM;
+	p->dev = NULL;
 	p->encapsulated = false;
-	if (!copy_from_user(p->link, bc_user_ptr(attr->test.data_in), size))
+	if (!copy_from_user(p->link - meta, bc_user_ptr(attr->test.data_in), size))
 		return 0;
 	kfree(p->head);
 	return -EFAULT;
@@ -233,6 +246,14 @@ static bool skb_ok(const struct __sk_buff *skb, u32 len)
 	       (!skb->wire_len || (skb->wire_len >= len && skb->wire_len <= GSO_SIZE_MAX)) && skb->gso_segs <= GSO_SEGS_MAX;
 }
 
+/* Is the network layer's header there, if it is IP's? */
+static bool header_ok(u16 proto, u32 size)
+{
+	if (proto == htons(ETH_P_IP))
+		return size >= BC_ETH_BYTES + sizeof(struct iphdr);
+	return proto != htons(ETH_P_IPV6) || size >= BC_ETH_BYTES + sizeof(struct ipv6hdr);
+}
+
 static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_attr __user *uattr)
 {
 	/* Traffic control sees the link layer's header; sockets and cgroups do not. */
@@ -240,25 +261,30 @@ static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	u32 retval, duration, size = attr->test.data_size_in;
 	struct bc_skb_ctx *ctx;
 	struct bc_packet p;
+	u16 proto;
 	u8 *data;
 	int err;
 
 	if (attr->test.flags || attr->test.cpu || attr->test.batch_size)
 		return -EINVAL;
-	err = packet_in(&p, attr);
+	err = packet_in(&p, attr, 0);
 	if (err)
 		return err;
 	ctx = context_in(attr, sizeof(ctx->user), sizeof(*ctx));
 	err = PTR_ERR(ctx);
 	if (IS_ERR(ctx))
 		goto free_data;
+	p.dev = device_in(ctx->user.ifindex);
+	err = -ENODEV;
+	if (!p.dev)
+		goto free_ctx;
 	err = -EINVAL;
-	if (!skb_ok(&ctx->user, size - skip))
+	proto = *(u16 *)(p.link + 12);	/* in the packet's own byte order */
+	if (!header_ok(proto, size) || !skb_ok(&ctx->user, size - skip))
 		goto free_ctx;
 	ctx->user.len = size - skip;
-	ctx->user.protocol = *(u16 *)(p.link + 12);	/* in the packet's own byte order */
-	if (!ctx->user.ifindex)
-		ctx->user.ifindex = 1;		/* the loopback device */
+	ctx->user.protocol = proto;
+	ctx->user.ifindex = p.dev->ifindex;
 	/* Linux knows it only where a context is asked for */
 	if (!ctx->user.wire_len && (attr->test.ctx_in || attr->test.ctx_out))
 		ctx->user.wire_len = size - skip;
@@ -288,52 +314,80 @@ static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	if (!err)
 		err = context_out(attr, uattr, &ctx->user, sizeof(ctx->user));
 free_ctx:
+	if (p.dev)
+		dev_put(p.dev);
 	kfree(ctx);
 free_data:
 	kfree(p.head);
 	return err;
 }
 
+#define XDP_META_MAX 32
+
+/* Of what a caller may say of metadata and ends of the packet, that which can be here: packets are in one piece. */
+static bool xdp_ends_ok(const struct xdp_md *xdp, u32 size)
+{
+	return !xdp->data_meta && xdp->data_end == size && xdp->data <= size && xdp->data % sizeof(u32) == 0 && xdp->data <= XDP_META_MAX;
+}
+
+/* Where it came from, into @p. */
+static int xdp_source(struct bc_packet *p, const struct xdp_md *xdp)
+{
+	if (xdp->egress_ifindex || (!xdp->ingress_ifindex && xdp->rx_queue_index))
+		return -EINVAL;
+	p->dev = device_in(xdp->ingress_ifindex);
+	if (!p->dev)
+		return -ENODEV;
+	return xdp->rx_queue_index < compat_rx_queues(p->dev) ? 0 : -EINVAL;
+}
+
 static int test_xdp(struct bc_prog *prog, const union bpf_attr *attr, union bpf_attr __user *uattr)
 {
-	u32 retval, duration, size = attr->test.data_size_in;
+	u32 retval, duration, ifindex, meta, size = attr->test.data_size_in;
 	struct bc_xdp_ctx *ctx;
 	struct bc_packet p;
 	int err;
 
+	if (prog->expected_attach_type == BPF_XDP_DEVMAP || prog->expected_attach_type == BPF_XDP_CPUMAP)
+		return -EINVAL;
 	if (attr->test.flags || attr->test.cpu || attr->test.batch_size)
 		return -EINVAL;
-	err = packet_in(&p, attr);
-	if (err)
-		return err;
 	ctx = context_in(attr, sizeof(ctx->user), sizeof(*ctx));
-	err = PTR_ERR(ctx);
 	if (IS_ERR(ctx))
-		goto free_data;
+		return PTR_ERR(ctx);
 	err = -EINVAL;
-	if (attr->test.ctx_in && (ctx->user.data || ctx->user.data_end != size || ctx->user.data_meta || ctx->user.ingress_ifindex ||
-				  ctx->user.rx_queue_index || ctx->user.egress_ifindex))
+	if ((attr->test.ctx_in || attr->test.ctx_out) && !xdp_ends_ok(&ctx->user, size))
 		goto free_ctx;
-	ctx->user.ingress_ifindex = 1;		/* the loopback device, on Linux too */
+	meta = ctx->user.data;
+	err = packet_in(&p, attr, meta);
+	if (err)
+		goto free_ctx;
+	err = xdp_source(&p, &ctx->user);
+	if (err)
+		goto free_data;
+	ifindex = ctx->user.ingress_ifindex;
+	ctx->user.ingress_ifindex = p.dev->ifindex;
 	ctx->host = &p;
 	ctx->pkt.data = (unsigned long)p.link;
-	ctx->pkt.data_end = (unsigned long)p.link + size;
-	ctx->pkt.data_meta = ctx->pkt.data;
+	ctx->pkt.data_meta = ctx->pkt.data - meta;
+	ctx->pkt.data_end = ctx->pkt.data_meta + size;
 	err = run_repeated(prog, ctx, attr->test.repeat, &retval, &duration);
 	if (err)
-		goto free_ctx;
-	/* metadata that a program made comes back before the packet, and the context tells where it ends */
+		goto free_data;
+	/* metadata comes back before the packet, and the context tells where it ends */
 	size = ctx->pkt.data_end - ctx->pkt.data_meta;
 	err = data_out(attr, uattr, (void *)(unsigned long)ctx->pkt.data_meta, size, retval, duration);
-	ctx->user.ingress_ifindex = 0;
+	ctx->user.ingress_ifindex = ifindex;
 	ctx->user.data = ctx->pkt.data - ctx->pkt.data_meta;
 	ctx->user.data_end = size;
 	if (!err)
 		err = context_out(attr, uattr, &ctx->user, sizeof(ctx->user));
+free_data:
+	if (p.dev)
+		dev_put(p.dev);
+	kfree(p.head);
 free_ctx:
 	kfree(ctx);
-free_data:
-	kfree(p.head);
 	return err;
 }
 

@@ -148,6 +148,13 @@ BC_HELPER(xdp_get_buff_len);
 BC_HELPER(xdp_load_bytes);
 BC_HELPER(xdp_store_bytes);
 
+BC_HELPER(redirect);
+BC_HELPER(redirect_peer);
+BC_HELPER(redirect_neigh);
+BC_HELPER(redirect_map);
+BC_HELPER(check_mtu);
+BC_HELPER(get_route_realm);
+
 BC_HELPER(sk_lookup_tcp);
 BC_HELPER(sk_lookup_udp);
 BC_HELPER(skc_lookup_tcp);

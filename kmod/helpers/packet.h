@@ -17,6 +17,7 @@
 struct bc_packet {
 	u8 *head, *end;		/* all of the memory */
 	u8 *link;		/* where the link layer's header begins: for programs on sockets and cgroups, before the data */
+	struct net_device *dev;	/* that it came from: a reference */
 	bool encapsulated;	/* a header was put around it (packet_room.c) */
 	struct bc_run_storage storage;
 };

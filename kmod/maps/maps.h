@@ -184,16 +184,23 @@ bool bc_array_describe(struct bc_map *map, struct bc_jit_array *desc);
 
 /* prog_array.c: bc_exec_env.tail_call_target. */
 const struct bc_exec_prog *bc_tail_call_target(u64 map, u32 index);
-/* May @prog be used with this prog array (all programs of one array and those that call into it must be alike)? Called at load, too. */
-bool bc_prog_array_compatible(struct bc_map *map, const struct bc_prog *prog);
+/* Does @map hold programs that those which use it must be like? */
+bool bc_map_has_owner(const struct bc_map *map);
+/* May @prog be put into this map (all programs in it must be alike), or use it? Called at load, too. */
+bool bc_prog_map_compatible(struct bc_map *map, const struct bc_prog *prog);
 
 /* cgroup_array.c: bpf_current_task_under_cgroup(): 0, 1 or -errno. */
 long bc_current_under_cgroup(struct bc_map *map, u32 index);
+
+/* devmap.c: devices that are unregistered leave these maps. */
+int bc_devmap_init(void);
+void bc_devmap_exit(void);
 
 /* Table of the types (maps/table.c). */
 extern const struct bc_map_ops bc_array_ops, bc_percpu_array_ops, bc_htab_ops, bc_htab_percpu_ops, bc_htab_lru_ops,
 	bc_htab_lru_percpu_ops, bc_prog_array_ops, bc_perf_event_array_ops, bc_stackmap_ops, bc_cgroup_array_ops, bc_ringbuf_ops,
 	bc_user_ringbuf_ops, bc_queue_ops, bc_lpm_ops, bc_array_of_maps_ops, bc_hash_of_maps_ops, bc_bloom_ops,
-	bc_cgroup_storage_ops, bc_local_storage_ops, bc_sockmap_ops, bc_sockhash_ops;
+	bc_cgroup_storage_ops, bc_local_storage_ops, bc_sockmap_ops, bc_sockhash_ops,
+	bc_devmap_ops, bc_cpumap_ops;
 
 #endif

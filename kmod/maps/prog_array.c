@@ -5,9 +5,14 @@
  */
 #include "fd_array.h"
 
-bool bc_prog_array_compatible(struct bc_map *map, const struct bc_prog *prog)
+bool bc_map_has_owner(const struct bc_map *map)
 {
-	bool ok;
+	return map->desc.type == BPF_MAP_TYPE_PROG_ARRAY || map->desc.type == BPF_MAP_TYPE_DEVMAP || map->desc.type == BPF_MAP_TYPE_CPUMAP;
+}
+
+bool bc_prog_map_compatible(struct bc_map *map, const struct bc_prog *prog)
+{
+	bool jited = prog->exec.jit_entry != NULL, ok;
 
 	spin_lock(&map->owner_lock);
 	if (!map->owner_set) {
@@ -15,10 +20,14 @@ bool bc_prog_array_compatible(struct bc_map *map, const struct bc_prog *prog)
 		map->owner_type = prog->type;
 		map->owner_attach_type = prog->expected_attach_type;
 		map->owner_attach_proto = prog->v.attach_func_proto;
-		map->owner_jited = prog->exec.jit_entry != NULL;
+		map->owner_jited = jited;
+		map->owner_xdp_frags = prog->xdp_frags;
 	}
-	ok = map->owner_type == prog->type && map->owner_attach_type == prog->expected_attach_type &&
-	     map->owner_attach_proto == prog->v.attach_func_proto && map->owner_jited == (prog->exec.jit_entry != NULL);
+	ok = map->owner_type == prog->type && map->owner_attach_proto == prog->v.attach_func_proto && map->owner_jited == jited &&
+	     map->owner_xdp_frags == prog->xdp_frags;
+	/* What is in a map of devices or CPUs is not what redirects to it. */
+	if (map->desc.type == BPF_MAP_TYPE_PROG_ARRAY)
+		ok &= map->owner_attach_type == prog->expected_attach_type;
 	spin_unlock(&map->owner_lock);
 	return ok;
 }
@@ -64,7 +73,7 @@ static int prog_array_sys_update(struct bc_map *map, const void *key, const void
 	prog = bc_prog_get_fd(*(const u32 *)value);
 	if (IS_ERR(prog))
 		return PTR_ERR(prog);
-	err = bc_prog_array_compatible(map, prog) ? set_slot(map, index, prog) : -EINVAL;
+	err = bc_prog_map_compatible(map, prog) ? set_slot(map, index, prog) : -EINVAL;
 	if (err)
 		bc_prog_put(prog);
 	return err;

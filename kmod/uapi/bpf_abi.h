@@ -12,6 +12,7 @@
 
 #include "bpf_insn.h"
 #include "bpf_func.h"
+#include "bpf_net.h"
 
 struct bpf_lpm_trie_key {
 	__u32 prefixlen;
@@ -971,37 +972,6 @@ enum {
 
 struct bpf_raw_tracepoint_args {
 	__u64 args[0];
-};
-
-enum {
-	BPF_FIB_LOOKUP_DIRECT = (1U << 0),
-	BPF_FIB_LOOKUP_OUTPUT = (1U << 1),
-	BPF_FIB_LOOKUP_SKIP_NEIGH = (1U << 2),
-	BPF_FIB_LOOKUP_TBID = (1U << 3),
-	BPF_FIB_LOOKUP_SRC = (1U << 4),
-};
-
-enum {
-	BPF_FIB_LKUP_RET_SUCCESS = 0,
-	BPF_FIB_LKUP_RET_BLACKHOLE = 1,
-	BPF_FIB_LKUP_RET_UNREACHABLE = 2,
-	BPF_FIB_LKUP_RET_PROHIBIT = 3,
-	BPF_FIB_LKUP_RET_NOT_FWDED = 4,
-	BPF_FIB_LKUP_RET_FWD_DISABLED = 5,
-	BPF_FIB_LKUP_RET_UNSUPP_LWT = 6,
-	BPF_FIB_LKUP_RET_NO_NEIGH = 7,
-	BPF_FIB_LKUP_RET_FRAG_NEEDED = 8,
-	BPF_FIB_LKUP_RET_NO_SRC_ADDR = 9,
-};
-
-enum bpf_check_mtu_flags {
-	BPF_MTU_CHK_SEGS = (1U << 0),
-};
-
-enum bpf_check_mtu_ret {
-	BPF_MTU_CHK_RET_SUCCESS = 0,
-	BPF_MTU_CHK_RET_FRAG_NEEDED = 1,
-	BPF_MTU_CHK_RET_SEGS_TOOBIG = 2,
 };
 
 enum bpf_task_fd_type {

@@ -100,6 +100,9 @@ KINDS = {
     "stack trace": (b.STACK_TRACE, 4, 64),
     "ring buffer": (b.RINGBUF, 0, 0),
     "Bloom filter": (b.BLOOM_FILTER, 0, 8),
+    "device map": (b.DEVMAP, 4, 8),
+    "device hash": (b.DEVMAP_HASH, 4, 4),
+    "CPU map": (b.CPUMAP, 4, 8),
 }
 for label, (kind, key, value) in KINDS.items():
     entries = 4096 if kind == b.RINGBUF else 4

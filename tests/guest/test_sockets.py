@@ -18,3 +18,7 @@ def test_cgroup_stats(guest: Guest) -> None:
 
 def test_maps_of_sockets(guest: Guest) -> None:
     run(guest, "sockmap_cases.py", 34)
+
+
+def test_redirection(guest: Guest) -> None:
+    run(guest, "redirect_cases.py", 19)
