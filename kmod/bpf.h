@@ -384,6 +384,8 @@ struct bc_object *bc_object_of_file(struct file *file, enum bc_obj_kind kind);
 
 /* The kernel's BTF as loaded by `bpfcompat btf load` or the kernel's own; NULL when there is none. Valid as long as the module. */
 const struct bc_btf *bc_btf_vmlinux(void);
+/* ... if it is at hand: from any context. */
+const struct bc_btf *bc_btf_vmlinux_now(void);
 /* With a reference; ERR_PTR(-EBADF), ERR_PTR(-EINVAL) for an fd of another kind. */
 struct bc_btf *bc_btf_get_fd(u32 fd);
 void bc_btf_get(struct bc_btf *btf);

@@ -82,6 +82,13 @@ const struct bc_btf *bc_btf_vmlinux(void)
 	return b ? b->btf : NULL;
 }
 
+const struct bc_btf *bc_btf_vmlinux_now(void)
+{
+	struct bc_btf_obj *b = smp_load_acquire(&vmlinux);
+
+	return b ? b->btf : NULL;
+}
+
 bool bc_btf_vmlinux_loaded(void)
 {
 	return smp_load_acquire(&vmlinux) != NULL;

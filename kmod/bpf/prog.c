@@ -81,6 +81,9 @@ static bool host_helper_available(void *host, u32 func_id)
 		pr_warn_ratelimited(BC_LOG "%s[%d] is installing a program with bpf_probe_write_user helper that may corrupt user memory!\n",
 				    current->comm, task_pid_nr(current));
 	}
+	/* Objects are printed where nothing can wait for it. */
+	if (func_id == BPF_FUNC_snprintf_btf || func_id == BPF_FUNC_seq_printf_btf)
+		bc_btf_vmlinux();
 	/* Of these programs sockets are real; where they have no cookies of their own, these are kept while there are such programs. */
 	if (func_id == BPF_FUNC_get_socket_cookie && prog->type == BPF_PROG_TYPE_TRACING && !prog->sock_cookies)
 		prog->sock_cookies = !bc_sock_cookies_get();

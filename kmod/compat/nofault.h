@@ -30,6 +30,15 @@ static inline int compat_write_user(void *to, const void *src, size_t size)
 	return left ? -EFAULT : 0;
 }
 
+/* An address at which kernel memory can be: in the upper half, and not the page of the old system calls, which is user memory. */
+static inline bool compat_is_kernel_address(unsigned long addr)
+{
+	int unused = 64 - boot_cpu_data.x86_virt_bits;
+
+	return addr >= TASK_SIZE_MAX + PAGE_SIZE && (addr & PAGE_MASK) != 0xffffffffff600000UL &&
+	       (unsigned long)((long)(addr << unused) >> unused) == addr;
+}
+
 #ifdef HAVE_COPY_FROM_KERNEL_NOFAULT
 
 static inline int compat_read_kernel(void *dst, const void *src, size_t size)

@@ -19,8 +19,11 @@
 long bc_format(char *buf, size_t size, const char *fmt, size_t fmt_size, const u64 *args, u32 nargs);
 
 /* Scratch of this CPU, BC_SCRATCH_BYTES long; inside the guard, so there is one user at a time. */
-#define BC_SCRATCH_BYTES 1024
+#define BC_SCRATCH_BYTES 2048
 char *bc_helper_scratch(void);
+
+/* seq.c: what this run writes to, if @addr is that; else NULL. */
+struct seq_file *bc_own_seq(u64 addr);
 
 void bc_prandom_seed(void);
 int bc_sock_helpers_init(void);
@@ -88,7 +91,9 @@ BC_HELPER(get_func_arg_cnt);
 BC_HELPER(trace_printk);
 BC_HELPER(trace_vprintk);
 BC_HELPER(snprintf);
+BC_HELPER(snprintf_btf);
 BC_HELPER(seq_printf);
+BC_HELPER(seq_printf_btf);
 BC_HELPER(seq_write);
 BC_HELPER(d_path);
 BC_HELPER(strtol);

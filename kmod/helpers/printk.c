@@ -5,15 +5,17 @@
 #include "helpers.h"
 #include "../compat/trace_puts.h"
 
+#define TRACE_BYTES 1024	/* of a text; Linux: BPF_TRACE_PRINTK_SIZE */
+
 /* Writes to the kernel's trace buffer (trace_pipe); the line names the helper, as Linux's does. Returns the length or -EINVAL. */
 static long print_to_trace(const char *fmt, u32 fmt_size, const u64 *args, u32 nargs)
 {
 	char *buf = bc_helper_scratch();
-	long len = bc_format(buf, BC_SCRATCH_BYTES, fmt, fmt_size, args, nargs);
+	long len = bc_format(buf, TRACE_BYTES, fmt, fmt_size, args, nargs);
 
 	if (len < 0)
 		return len;
-	len = min_t(long, len, BC_SCRATCH_BYTES - 1);
+	len = min_t(long, len, TRACE_BYTES - 1);
 	if (len)
 		compat_trace_puts(buf, len);
 	return len;

@@ -7,7 +7,7 @@
 #include <linux/dcache.h>
 
 /* Only what this run writes to, whatever other pointer to such a struct a program may have found. */
-static struct seq_file *own_seq(u64 addr)
+struct seq_file *bc_own_seq(u64 addr)
 {
 	struct seq_file *seq = bc_this_run()->seq;
 
@@ -27,7 +27,7 @@ static long note_written(struct seq_file *seq, size_t bytes)
 
 BC_HELPER(seq_printf)
 {
-	struct seq_file *seq = own_seq(r1);
+	struct seq_file *seq = bc_own_seq(r1);
 	u32 bytes = (u32)r5;
 	long len;
 
@@ -39,7 +39,7 @@ BC_HELPER(seq_printf)
 
 BC_HELPER(seq_write)
 {
-	struct seq_file *seq = own_seq(r1);
+	struct seq_file *seq = bc_own_seq(r1);
 	u32 bytes = (u32)r3;
 
 	if (!seq)

@@ -107,4 +107,26 @@ int bcu_jit_flags(struct bcu *w, u32 flags);
 /* Generated code: copies up to @room bytes of it, returns how many there are; 0: none. */
 u32 bcu_jit_code(struct bcu *w, int fd, void *code, u32 room);
 
+/* bpf_snprintf_btf() by the world's kernel BTF. */
+struct bcu_show {
+	u32 type_id;
+	u64 flags;
+	u64 addr;			/* of the object */
+	const u8 *memory;		/* all that can be read ... */
+	u64 memory_addr;		/* ... is here */
+	u32 memory_size;
+	const u8 *field;		/* one that is elsewhere; NULL: none */
+	u64 field_addr;
+	u32 field_size;
+	char *text;
+	u32 text_size;
+
+	/* out */
+	u32 steps;			/* that it took */
+	u32 reads;
+};
+
+/* As the helper: the length of the text, or a negative errno. */
+int bcu_btf_show(struct bcu *w, struct bcu_show *show);
+
 #endif
