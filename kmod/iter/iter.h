@@ -79,6 +79,10 @@ struct bc_iter_target_ops {
 extern const struct bc_iter_target_ops bc_iter_task, bc_iter_task_file, bc_iter_task_vma, bc_iter_bpf_map, bc_iter_bpf_prog,
 	bc_iter_bpf_link, bc_iter_bpf_map_elem, bc_iter_sk_storage_map, bc_iter_ksym, bc_iter_cgroup, bc_iter_sockmap;
 
+/* link.c: fill_info and show_fdinfo of those that go through a map */
+void bc_iter_map_fill_info(const struct bc_iter_aim *aim, struct bpf_link_info *info);
+void bc_iter_map_show_fdinfo(const struct bc_iter_aim *aim, struct seq_file *m);
+
 /* table.c; by Linux's name, NULL when there is none */
 const struct bc_iter_target_ops *bc_iter_target(const char *name);
 

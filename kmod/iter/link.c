@@ -70,6 +70,16 @@ static int iter_link_update(struct bc_link *link, struct bc_prog *new_prog, stru
 	return err;
 }
 
+void bc_iter_map_fill_info(const struct bc_iter_aim *aim, struct bpf_link_info *info)
+{
+	info->iter.map.map_id = aim->map->obj.id;
+}
+
+void bc_iter_map_show_fdinfo(const struct bc_iter_aim *aim, struct seq_file *m)
+{
+	seq_printf(m, "map_id:\t%u\n", aim->map->obj.id);
+}
+
 static int iter_link_fill_info(const struct bc_link *link, struct bpf_link_info *info, struct bpf_link_info __user *uinfo)
 {
 	const struct iter_link *il = iter_link_of(link);

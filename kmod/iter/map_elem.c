@@ -125,16 +125,6 @@ static int elem_fill(struct bc_iter_session *s, void *elem, u64 *words)
 	return 0;
 }
 
-static void elem_fill_info(const struct bc_iter_aim *aim, struct bpf_link_info *info)
-{
-	info->iter.map.map_id = aim->map->obj.id;
-}
-
-static void elem_show_fdinfo(const struct bc_iter_aim *aim, struct seq_file *m)
-{
-	seq_printf(m, "map_id:\t%u\n", aim->map->obj.id);
-}
-
 const struct bc_iter_target_ops bc_iter_bpf_map_elem = {
 	.name = "bpf_map_elem",
 	.cursor_bytes = sizeof(struct cursor),
@@ -146,6 +136,6 @@ const struct bc_iter_target_ops bc_iter_bpf_map_elem = {
 	.next = elem_next,
 	.stop = elem_stop,
 	.fill = elem_fill,
-	.fill_info = elem_fill_info,
-	.show_fdinfo = elem_show_fdinfo,
+	.fill_info = bc_iter_map_fill_info,
+	.show_fdinfo = bc_iter_map_show_fdinfo,
 };

@@ -123,16 +123,6 @@ static int storage_fill(struct bc_iter_session *s, void *obj, u64 *words)
 	return 0;
 }
 
-static void storage_fill_info(const struct bc_iter_aim *aim, struct bpf_link_info *info)
-{
-	info->iter.map.map_id = aim->map->obj.id;
-}
-
-static void storage_show_fdinfo(const struct bc_iter_aim *aim, struct seq_file *m)
-{
-	seq_printf(m, "map_id:\t%u\n", aim->map->obj.id);
-}
-
 const struct bc_iter_target_ops bc_iter_sk_storage_map = {
 	.name = "bpf_sk_storage_map",
 	.cursor_bytes = sizeof(struct cursor),
@@ -145,6 +135,6 @@ const struct bc_iter_target_ops bc_iter_sk_storage_map = {
 	.stop = storage_stop,
 	.fill = storage_fill,
 	.sock = storage_sock,
-	.fill_info = storage_fill_info,
-	.show_fdinfo = storage_show_fdinfo,
+	.fill_info = bc_iter_map_fill_info,
+	.show_fdinfo = bc_iter_map_show_fdinfo,
 };

@@ -102,16 +102,6 @@ static int sockmap_fill(struct bc_iter_session *s, void *obj, u64 *words)
 	return 0;
 }
 
-static void sockmap_fill_info(const struct bc_iter_aim *aim, struct bpf_link_info *info)
-{
-	info->iter.map.map_id = aim->map->obj.id;
-}
-
-static void sockmap_show_fdinfo(const struct bc_iter_aim *aim, struct seq_file *m)
-{
-	seq_printf(m, "map_id:\t%u\n", aim->map->obj.id);
-}
-
 const struct bc_iter_target_ops bc_iter_sockmap = {
 	.name = "sockmap",
 	.cursor_bytes = sizeof(struct cursor),
@@ -124,6 +114,6 @@ const struct bc_iter_target_ops bc_iter_sockmap = {
 	.stop = sockmap_stop,
 	.sock = sockmap_sock,
 	.fill = sockmap_fill,
-	.fill_info = sockmap_fill_info,
-	.show_fdinfo = sockmap_show_fdinfo,
+	.fill_info = bc_iter_map_fill_info,
+	.show_fdinfo = bc_iter_map_show_fdinfo,
 };
