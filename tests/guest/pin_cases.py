@@ -3,12 +3,14 @@
 
 import ctypes
 import errno
+import json
 import os
 import stat
 import struct
 import sys
 import tempfile
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
@@ -194,23 +196,37 @@ def access():
         same(stat.filemode(os.stat(at + "/closed").st_mode), "-r--------")
 
 
-def as_nobody(*calls):
-    """What each of these functions returns to who has no privileges."""
+def in_child(function):
+    """What it returns in a process of its own, as JSON has it."""
     here, there = os.pipe()
     pid = os.fork()
     if not pid:
         try:
-            os.setgroups([])
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
-            os.write(there, repr([call() for call in calls]).encode())
-        finally:
-            os._exit(0)
+            answer = {"returned": function()}
+        except BaseException:
+            answer = {"failed": traceback.format_exc()}
+        with os.fdopen(there, "w") as out:
+            json.dump(answer, out)
+        os._exit(0)
     os.close(there)
-    with os.fdopen(here) as answers:
-        text = answers.read()
+    with os.fdopen(here) as told:
+        text = told.read()
     os.waitpid(pid, 0)
-    return eval(text)
+    answer = json.loads(text)
+    assert "failed" not in answer, "in the child:\n" + answer["failed"]
+    return answer["returned"]
+
+
+def as_nobody(*calls):
+    """What each of these functions returns to who has no privileges."""
+
+    def ask():
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        return [call() for call in calls]
+
+    return in_child(ask)
 
 
 @case
@@ -261,24 +277,16 @@ def permissions_of_who_is_root_no_more():
 
 def without_override(*paths):
     """The errno of BPF_OBJ_GET by flags and path, for root without the capabilities that pass over a file's mode."""
-    header, both = struct.pack("<Ii", 0x20080522, 0), b.buf(24)
-    here, there = os.pipe()
-    pid = os.fork()
-    if not pid:
-        try:
-            assert not libc.capget(b.buf(header), both)
-            sets = list(struct.unpack("<6I", both.raw[:24]))
-            sets[0] &= ~0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-            assert not libc.capset(b.buf(header), b.buf(struct.pack("<6I", *sets)))
-            got = [get(path, flags) for path in paths for flags in (0, b.F_RDONLY, b.F_WRONLY)]
-            os.write(there, repr([min(fd, 0) for fd in got]).encode())
-        finally:
-            os._exit(0)
-    os.close(there)
-    with os.fdopen(here) as answers:
-        text = answers.read()
-    os.waitpid(pid, 0)
-    return eval(text)
+
+    def ask():
+        header, both = struct.pack("<Ii", 0x20080522, 0), b.buf(24)
+        assert not libc.capget(b.buf(header), both)
+        sets = list(struct.unpack("<6I", both.raw[:24]))
+        sets[0] &= ~0b110  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        assert not libc.capset(b.buf(header), b.buf(struct.pack("<6I", *sets)))
+        return [min(get(path, flags), 0) for path in paths for flags in (0, b.F_RDONLY, b.F_WRONLY)]
+
+    return in_child(ask)
 
 
 @case
