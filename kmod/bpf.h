@@ -303,7 +303,7 @@ static inline struct pt_regs *bc_run_regs(const struct bc_run *run)
 }
 /*
  * For a helper that calls what programs of events run in, and are not to miss: the run stands still in between, on memory of its own.
- * Process context, and where compat_rstat_available(). One CPU at a time: others wait.
+ * Process context, preemption off. One CPU at a time: others wait.
  */
 struct bc_run_suspended {
 	struct bc_run *run;

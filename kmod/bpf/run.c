@@ -27,7 +27,7 @@ struct cpu_state {
 DEFINE_PER_CPU(int, bc_inside);
 DEFINE_PER_CPU(struct bc_run *, bc_run_memory);
 static void *states;
-static struct cpu_state *spare;		/* of programs on top of a run that is suspended; NULL where none ever is */
+static struct cpu_state *spare;		/* of programs on top of a run that is suspended */
 static atomic_t spare_taken = ATOMIC_INIT(0);
 
 static inline struct cpu_state *this_state(void)
@@ -434,8 +434,6 @@ int bc_run_init(void)
 		per_cpu(bc_jit_cpu, cpu).number = cpu;
 		per_cpu(bc_jit_cpu, cpu).area_limit = area_limit(cs);
 	}
-	if (!compat_rstat_available())
-		return 0;
 	spare = bc_alloc(NULL, sizeof(*spare));
 	if (!spare) {
 		bc_free_percpu(NULL, states, sizeof(struct cpu_state));

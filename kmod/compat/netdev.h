@@ -28,4 +28,14 @@ static inline unsigned int compat_rx_queues(const struct net_device *dev)
 #endif
 }
 
+/* Counts a packet that the device did not take. */
+static inline void compat_count_rx_dropped(struct net_device *dev)
+{
+#ifdef HAVE_DEV_CORE_STATS
+	dev_core_stats_rx_dropped_inc(dev);
+#else
+	atomic_long_inc(&dev->rx_dropped);
+#endif
+}
+
 #endif

@@ -153,6 +153,7 @@ BC_HELPER(xdp_get_buff_len);
 BC_HELPER(xdp_load_bytes);
 BC_HELPER(xdp_store_bytes);
 
+BC_HELPER(clone_redirect);
 BC_HELPER(redirect);
 BC_HELPER(redirect_peer);
 BC_HELPER(redirect_neigh);

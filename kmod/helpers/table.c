@@ -117,6 +117,7 @@ const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
 	ROW(xdp_get_buff_len),
 	ROW(xdp_load_bytes),
 	ROW(xdp_store_bytes),
+	ROW(clone_redirect),
 	ROW(redirect),
 	ROW(redirect_peer),
 	ROW(redirect_neigh),

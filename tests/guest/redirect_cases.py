@@ -26,6 +26,7 @@ from asm import (
     R4,
     R5,
     R6,
+    R7,
     R10,
     add_imm,
     alu64,
@@ -648,6 +649,78 @@ def programs_of_maps_are_not_run():
     # no tail calls between them
     with Map(b.PROG_ARRAY, 4, 4, 4) as jumps, prog(**FOR_DEVMAP) as one, prog() as plain, prog(**FOR_DEVMAP, **FRAGS) as many:
         same([jumps.put(k32(0), k32(p.fd)) for p in (one, plain, many)], [0, EINVAL, EINVAL])
+
+
+# -- sending for real -------------------------------------------------------------------------------------------------
+
+CLONE, STORE, KIND = 13, 9, 0x88B5  # the last is for experiments
+EBADMSG = -errno.EBADMSG
+
+
+def lo_up():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, 0x8914, struct.pack("16sh22x", b"lo", 1))
+
+
+def cloning(ifindex=LO, flags=0, *then):
+    return (mov(R6, R1), *ld_imm64(R2, ifindex), *ld_imm64(R3, flags), call(CLONE), mov(R7, R0), *then, mov(R0, R7), exit_())
+
+
+def frame(payload=bytes(range(50)), kind=KIND, to=bytes(6)):
+    return to + bytes(6) + struct.pack(">H", kind) + payload
+
+
+def received(sock):
+    """Frames, and to whom they are: 0 to this host, 3 to another."""
+    found = []
+    while True:
+        try:
+            data, where = sock.recvfrom(4096)
+        except TimeoutError:
+            return found
+        found.append((data, where[2]))
+
+
+def listening():
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(KIND))
+    sock.bind(("lo", KIND))
+    sock.settimeout(0.3)
+    return sock
+
+
+@case
+def clones_are_sent():
+    with another_network() as pid, entered(pid):
+        same([ran(*cloning(flags=flag), kind=SCHED_CLS, data=frame()) for flag in (0, INGRESS)], [2, 1], "a device that is down")
+        lo_up()
+        with listening() as sock:
+            for kind in (SCHED_CLS, SCHED_ACT):
+                for flag in (0, INGRESS):
+                    same(ran(*cloning(flags=flag), kind=kind, data=frame()), 0)
+                    same(received(sock), [(frame(), 0)])
+                    other = frame(to=b"\2\0\0\0\0\1")
+                    same(ran(*cloning(flags=flag), kind=kind, data=other), 0)
+                    same(received(sock), [(other, 3)])
+            # the header is all there is
+            for flag in (0, INGRESS):
+                assert ran(*cloning(flags=flag), kind=SCHED_CLS, data=frame(b"")) >= 0
+                same(received(sock), [(frame(b""), 0)])
+            # what is written later is not in it, and what was written before is
+            write = (st(8, R10, -8, 0x55), mov(R1, R6), mov_imm(R2, 20), mov(R3, R10), add_imm(R3, -8), mov_imm(R4, 1), mov_imm(R5, 0), call(STORE))
+            with Prog(*cloning(LO, INGRESS, *write), kind=SCHED_CLS) as p:
+                same(run_it(p.fd, skb_context(), frame(), 192)[1], frame()[:20] + b"\x55" + frame()[21:])
+            same(received(sock), [(frame(), 0)])
+            with Prog(mov(R6, R1), *write, mov(R1, R6), *cloning(), kind=SCHED_CLS) as p:
+                same(run_it(p.fd, data=frame(), repeat=70), 0)
+            same(received(sock), [(frame()[:20] + b"\x55" + frame()[21:], 0)] * 70)
+            # refused
+            bad = (2, BROADCAST, 1 << 16, 1 << 17, 1 << 32, 1 << 63)
+            same([ran(*cloning(NONE, flag), kind=SCHED_CLS, data=frame()) for flag in bad], [EINVAL] * len(bad))
+            same([ran(*cloning(number), kind=SCHED_CLS, data=frame()) for number in (0, NONE, 0xFFFFFFFF)], [EINVAL] * 3)
+            gso = skb_context(gso_size=20)
+            same([ran(*cloning(number), kind=SCHED_CLS, data=frame(), ctx=gso) for number in (LO, NONE)], [EBADMSG] * 2)
+            same(ran(*cloning(LO, 2), kind=SCHED_CLS, data=frame(), ctx=gso), EINVAL)
+            same(received(sock), [])
 
 
 def main():

@@ -21,4 +21,4 @@ def test_maps_of_sockets(guest: Guest) -> None:
 
 
 def test_redirection(guest: Guest) -> None:
-    run(guest, "redirect_cases.py", 19)
+    run(guest, "redirect_cases.py", 20)

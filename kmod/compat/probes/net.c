@@ -14,3 +14,6 @@ static inline int probe_notifier_rh(struct notifier_block *nb) { return register
 
 #line 1 "HAVE_REAL_NUM_RX_QUEUES"
 static inline unsigned int probe_rx_queues(const struct net_device *dev) { return dev->real_num_rx_queues; }
+
+#line 1 "HAVE_DEV_CORE_STATS"
+static inline void probe_core_stats(struct net_device *dev) { dev_core_stats_rx_dropped_inc(dev); }
