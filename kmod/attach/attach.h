@@ -151,9 +151,6 @@ struct bc_link *bc_perf_link_new(struct file *event_file, struct bc_prog *prog, 
 u64 bc_perf_link_cookie(const struct bc_link *link);
 /* From here on its release detaches. */
 void bc_perf_link_attached(struct bc_link *link);
-
-/* raw_tp.c: keeps the module that @addr is in, NULL for the kernel's own. False: it is going now. */
-bool bc_pin_module(unsigned long addr, struct module **owner);
 /* raw_tp.c: registers of the caller of a tracepoint, for helpers that walk the stack; inside the guard */
 struct pt_regs *bc_caller_regs(void);
 

@@ -293,17 +293,6 @@ static const struct bc_link_ops raw_tp_ops = {
 	.show_fdinfo = raw_tp_show_fdinfo,
 };
 
-bool bc_pin_module(unsigned long addr, struct module **owner)
-{
-	bool ok;
-
-	preempt_disable();
-	*owner = bc_sym.__module_address ? bc_sym.__module_address(addr) : NULL;
-	ok = try_module_get(*owner);
-	preempt_enable();
-	return ok;
-}
-
 int bc_raw_tp_open(const char *name, struct bc_prog *prog, struct bc_link **link)
 {
 	struct tracepoint *tp = find_tracepoint(name);

@@ -34,7 +34,7 @@ struct ftrace_event_call;
 /* perf_output_begin() is called only where there is no perf_event_output(): newer ones take other arguments. */
 #define BC_ATTACH_SYMBOLS(FN, QUIET_FN, DATA, QUIET_DATA) \
 	DATA(const struct file_operations, perf_fops, "attaching to perf events") \
-	QUIET_FN(struct module *, __module_address, (unsigned long addr), "keeping the module of a raw tracepoint") \
+	QUIET_FN(struct module *, __module_address, (unsigned long addr), "keeping the module that an address is in") \
 	QUIET_FN(int, perf_pmu_register, (struct pmu *pmu, const char *name, int type), "PMUs of our own") \
 	QUIET_FN(void, perf_pmu_unregister, (struct pmu *pmu), "PMUs of our own") \
 	QUIET_FN(int, perf_kprobe_init, (struct perf_event *event, bool is_retprobe), "telling whether perf has kprobes") \

@@ -35,6 +35,17 @@ unsigned long bc_lookup_symbol(const char *name)
 	return lookup_name ? lookup_name(name) : 0;
 }
 
+bool bc_pin_module(unsigned long addr, struct module **owner)
+{
+	bool ok;
+
+	preempt_disable();
+	*owner = bc_sym.__module_address ? bc_sym.__module_address(addr) : NULL;
+	ok = try_module_get(*owner);
+	preempt_enable();
+	return ok;
+}
+
 static int find_kallsyms(void)
 {
 	static const u8 endbr64[4] = { 0xf3, 0x0f, 0x1e, 0xfa };

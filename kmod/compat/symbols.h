@@ -76,6 +76,9 @@ extern struct bc_symbols bc_sym;
 /* Address of any kernel symbol by name, 0 when there is none. Process context. */
 unsigned long bc_lookup_symbol(const char *name);
 
+/* Keeps the module that @addr is in, NULL for the kernel's own. False: it is going now. */
+bool bc_pin_module(unsigned long addr, struct module **owner);
+
 int bc_symbols_init(void);
 
 #endif

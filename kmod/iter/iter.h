@@ -77,7 +77,8 @@ struct bc_iter_target_ops {
 };
 
 extern const struct bc_iter_target_ops bc_iter_task, bc_iter_task_file, bc_iter_task_vma, bc_iter_bpf_map, bc_iter_bpf_prog,
-	bc_iter_bpf_link, bc_iter_bpf_map_elem, bc_iter_sk_storage_map, bc_iter_ksym, bc_iter_cgroup, bc_iter_sockmap;
+	bc_iter_bpf_link, bc_iter_bpf_map_elem, bc_iter_sk_storage_map, bc_iter_ksym, bc_iter_cgroup, bc_iter_sockmap,
+	bc_iter_tcp, bc_iter_udp, bc_iter_unix, bc_iter_netlink, bc_iter_ipv6_route;
 
 /* link.c: fill_info and show_fdinfo of those that go through a map */
 void bc_iter_map_fill_info(const struct bc_iter_aim *aim, struct bpf_link_info *info);

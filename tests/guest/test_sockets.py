@@ -22,3 +22,7 @@ def test_maps_of_sockets(guest: Guest) -> None:
 
 def test_redirection(guest: Guest) -> None:
     run(guest, "redirect_cases.py", 20)
+
+
+def test_iterators_over_sockets(guest: Guest) -> None:
+    run(guest, "net_iter_cases.py", 19)

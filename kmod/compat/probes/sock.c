@@ -4,6 +4,8 @@
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <net/inet_connection_sock.h>
+#include <net/inet_hashtables.h>
+#include <net/ip6_fib.h>
 #include <net/sock.h>
 #include <net/tcp.h>
 
@@ -42,3 +44,15 @@ static inline u32 probe_delivered(const struct tcp_sock *tp) { return tp->delive
 
 #line 1 "HAVE_TCP_DELIVERED_CE"
 static inline u32 probe_delivered_ce(const struct tcp_sock *tp) { return tp->delivered_ce; }
+
+#line 1 "HAVE_SOCK_GEN_PUT"
+static inline void probe_gen_put(struct sock *sk) { sock_gen_put(sk); }
+
+#line 1 "HAVE_RSK_LISTENER"
+static inline struct sock *probe_listener(struct sock *sk) { return inet_reqsk(sk)->rsk_listener; }
+
+#line 1 "HAVE_TCP_SEQ_OPENREQ"
+static inline bool probe_openreq(struct tcp_iter_state *st) { return st->state == TCP_SEQ_STATE_OPENREQ; }
+
+#line 1 "HAVE_FIB6_INFO"
+static inline void probe_fib6_info(struct fib6_info *rt) { if (fib6_info_hold_safe(rt)) fib6_info_release(rt); }

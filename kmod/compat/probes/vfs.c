@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/namei.h>
 #include <linux/path.h>
+#include <linux/pid_namespace.h>
 #include <linux/sysfs.h>
 
 #line 1 "BASELINE"
@@ -36,3 +37,9 @@ static inline int probe_mount_point(struct kobject *k) { return sysfs_create_mou
 
 #line 1 "HAVE_ND_SET_LINK"
 static inline void probe_nd_set_link(struct nameidata *nd, char *s) { nd_set_link(nd, s); }
+
+#line 1 "HAVE_FILE_OPEN_ROOT_MODE"
+static inline struct file *probe_open_root(struct vfsmount *m) { return file_open_root_mnt(m, "", O_RDONLY, 0); }
+
+#line 1 "HAVE_PIDNS_PROC_MNT"
+static inline struct vfsmount *probe_proc_mnt(struct pid_namespace *ns) { return ns->proc_mnt; }

@@ -116,6 +116,11 @@ TARGETS = (
     ("bpf_prog", (("prog", "bpf_prog *"),)),
     ("bpf_link", (("link", "bpf_link *"),)),
     ("ksym", (("ksym", "kallsym_iter *"),)),
+    ("tcp", (("sk_common", "sock_common *"), ("uid", "uid_t"))),
+    ("udp", (("udp_sk", "udp_sock *"), ("uid", "uid_t"), ("bucket", "int"))),
+    ("unix", (("unix_sk", "unix_sock *"), ("uid", "uid_t"))),
+    ("netlink", (("sk", "netlink_sock *"),)),
+    ("ipv6_route", (("rt", "fib6_info *"),)),
 )  # type: Tuple[Tuple[str, Fields], ...]
 
 NUMBERS = {
