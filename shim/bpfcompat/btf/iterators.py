@@ -101,6 +101,11 @@ CONTEXTS = (
     ("bpf_perf_event_value", (("counter", "u64"), ("enabled", "u64"), ("running", "u64"))),
     ("bpf_pidns_info", (("pid", "u32"), ("tgid", "u32"))),
 )  # type: Tuple[Tuple[str, Fields], ...]
+# What helpers make of a socket: a kernel that only asks for its size tells nothing of it. The layout is that of all kernels.
+SOCKETS = (
+    ("tcp6_sock", (("tcp", "tcp_sock"), ("inet6", "ipv6_pinfo"))),
+    ("udp6_sock", (("udp", "udp_sock"), ("inet6", "ipv6_pinfo"))),
+)  # type: Tuple[Tuple[str, Fields], ...]
 # To each other: what refers to what comes later.
 LATER = {"bpf_prog_aux": (("prog", "bpf_prog *"), ("dst_prog", "bpf_prog *"))}
 
@@ -198,9 +203,9 @@ def _context(types: _Types, fields: Fields) -> List[Tuple[int, int, int]]:
 
 
 def add_contexts(blob: Blob) -> int:
-    """The types of CONTEXTS that the kernel's BTF lacks; how many that were."""
+    """The types of CONTEXTS and SOCKETS that the kernel's BTF lacks; how many that were."""
     types, count = _Types(blob), 0
-    for name, fields in CONTEXTS:
+    for name, fields in CONTEXTS + SOCKETS:
         try:
             count += blob.find(STRUCT, name) is None and _complete(types, name, fields)
         except KeyError:
