@@ -223,6 +223,7 @@ struct bc_run {
 	void *event_data;		/* struct perf_sample_data * of a perf_event program */
 	struct seq_file *seq;		/* what an iterator writes to; NULL in all other programs */
 	struct sock *sock;		/* that an iterator shows, and holds meanwhile; NULL: none */
+	int retval;			/* bpf_get_retval: of programs at hooks of cgroups, which nothing calls so far */
 	struct compat_own_frames own;	/* where the stack leaves what programs run in */
 	/* What stays from run to run. */
 	void *stack;			/* that of programs on this CPU */

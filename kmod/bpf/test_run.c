@@ -6,7 +6,9 @@
 #include "core.h"
 #include "../compat/netdev.h"
 #include "../helpers/packet.h"
+#include <linux/etherdevice.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/nsproxy.h>
@@ -34,6 +36,7 @@ static void leave(void)
 }
 
 #define ROOM_AROUND 512		/* what Linux keeps free around a packet, about: decides the largest that is taken */
+#define ETH_FRAMES_WITH_TYPES 0x600	/* IEEE 802.3: below, it is a length */
 #define GSO_SEGS_MAX 65535
 #define GSO_SIZE_MAX 65536
 
@@ -218,13 +221,12 @@ static int packet_in(struct bc_packet *p, const union bpf_attr *attr, u32 meta)
 
 	if (size < meta + BC_ETH_BYTES || size - meta > PAGE_SIZE - ROOM_AROUND)
 		return -EINVAL;
+	memset(p, 0, sizeof(*p));
 	p->head = kzalloc(BC_PACKET_BYTES, GFP_KERNEL);
 	if (!p->head)
 		return -ENOMEM;
 	p->end = p->head + BC_PACKET_BYTES;
 	p->link = p->head + BC_PACKET_HEADROOM;
-	p->dev = NULL;
-	p->encapsulated = false;
 	if (!copy_from_user(p->link - meta, bc_user_ptr(attr->test.data_in), size))
 		return 0;
 	kfree(p->head);
@@ -254,11 +256,31 @@ static bool header_ok(u16 proto, u32 size)
 	return proto != htons(ETH_P_IPV6) || size >= BC_ETH_BYTES + sizeof(struct ipv6hdr);
 }
 
+/* To whom the frame goes, as the device sees it. Loopback has zeros for an address, and for all others' too. */
+static u32 packet_type(const struct net_device *dev, const u8 *to)
+{
+	if (!memcmp(to, dev->dev_addr, ETH_ALEN))
+		return PACKET_HOST;
+	if (!is_multicast_ether_addr(to))
+		return PACKET_OTHERHOST;
+	return memcmp(to, dev->broadcast, ETH_ALEN) ? PACKET_MULTICAST : PACKET_BROADCAST;
+}
+
+/* What the frame's type stands for, or its length where it has that in its place. In the packet's own byte order. */
+static u16 packet_protocol(const u8 *frame)
+{
+	u16 type = *(const u16 *)(frame + 12);
+
+	if (ntohs(type) >= ETH_FRAMES_WITH_TYPES)
+		return type;
+	return htons(*(const u16 *)(frame + BC_ETH_BYTES) == 0xffff ? ETH_P_802_3 : ETH_P_802_2);
+}
+
 static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_attr __user *uattr)
 {
 	/* Traffic control sees the link layer's header; sockets and cgroups do not. */
 	u32 skip = prog->type == BPF_PROG_TYPE_SCHED_CLS || prog->type == BPF_PROG_TYPE_SCHED_ACT ? 0 : BC_ETH_BYTES;
-	u32 retval, duration, size = attr->test.data_size_in;
+	u32 retval, duration, gso_size, size = attr->test.data_size_in;
 	struct bc_skb_ctx *ctx;
 	struct bc_packet p;
 	u16 proto;
@@ -279,11 +301,13 @@ static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	if (!p.dev)
 		goto free_ctx;
 	err = -EINVAL;
-	proto = *(u16 *)(p.link + 12);	/* in the packet's own byte order */
+	proto = packet_protocol(p.link);
 	if (!header_ok(proto, size) || !skb_ok(&ctx->user, size - skip))
 		goto free_ctx;
+	gso_size = ctx->user.gso_size;
 	ctx->user.len = size - skip;
 	ctx->user.protocol = proto;
+	ctx->user.pkt_type = packet_type(p.dev, p.link);
 	ctx->user.ifindex = p.dev->ifindex;
 	/* Linux knows it only where a context is asked for */
 	if (!ctx->user.wire_len && (attr->test.ctx_in || attr->test.ctx_out))
@@ -305,6 +329,9 @@ static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	memset(data, 0, skip);		/* the header comes back as zeros */
 	err = data_out(attr, uattr, data, (u8 *)(unsigned long)ctx->pkt.data_end - data, retval, duration);
 	/* What is told back of the context is what a program may write, and what the caller brought. */
+	ctx->user.gso_size = gso_size;
+	ctx->user.tstamp_type = 0;
+	ctx->user.pkt_type = 0;
 	ctx->user.len = 0;
 	ctx->user.protocol = 0;
 	ctx->user.hash = 0;

@@ -147,7 +147,7 @@ void bc_skb_set_data(struct bc_skb_ctx *skb, u8 *data)
 	skb->user.len = length(&skb->pkt);
 }
 
-static bool is_vlan(u32 proto)
+bool bc_is_vlan(u32 proto)
 {
 	return proto == htons(ETH_P_8021Q) || proto == htons(ETH_P_8021AD);
 }
@@ -162,19 +162,21 @@ static void put_tag(struct bc_skb_ctx *skb, u32 proto, u32 tci)
 BC_HELPER(skb_vlan_push)
 {
 	struct bc_skb_ctx *skb = skb_of(r1);
-	const struct bc_packet *p = skb->host;
-	u16 proto = is_vlan((u16)r2) ? (u16)r2 : htons(ETH_P_8021Q), tag[2];
-	u8 *data = at(skb->pkt.data);
+	struct bc_packet *p = skb->host;
+	u16 proto = bc_is_vlan((u16)r2) ? (u16)r2 : htons(ETH_P_8021Q), tag[2];
+	u8 *data;
 
 	if (skb->user.vlan_present) {
-		if (data - VLAN_BYTES < p->head || length(&skb->pkt) < BC_ETH_BYTES)
+		if (length(&skb->pkt) < BC_ETH_BYTES || bc_skb_room(skb, VLAN_BYTES, 0))
 			return (s64)-ENOMEM;
+		data = at(skb->pkt.data);
 		tag[0] = skb->user.vlan_proto;
 		tag[1] = htons(skb->user.vlan_tci);
 		memmove(data - VLAN_BYTES, data, VLAN_ETH_TYPE);
 		bc_skb_set_data(skb, data - VLAN_BYTES);
 		memcpy(at(skb->pkt.data) + VLAN_ETH_TYPE, tag, sizeof(tag));
 		skb->user.protocol = tag[0];
+		p->link_len += VLAN_BYTES;
 	}
 	put_tag(skb, proto, (u16)r3);
 	return 0;
@@ -193,6 +195,9 @@ static int take_tag(struct bc_skb_ctx *skb, u32 *tci)
 	memcpy(&word, data + BC_ETH_BYTES + 2, sizeof(word));
 	memmove(data + VLAN_BYTES, data, VLAN_ETH_TYPE);
 	bc_skb_set_data(skb, data + VLAN_BYTES);
+	if (skb->network < skb->pkt.data + BC_ETH_BYTES)
+		skb->network = skb->pkt.data + BC_ETH_BYTES;
+	((struct bc_packet *)skb->host)->link_len = skb->network - skb->link;
 	skb->user.protocol = word;
 	return 0;
 }
@@ -205,14 +210,14 @@ BC_HELPER(skb_vlan_pop)
 
 	if (skb->user.vlan_present)
 		put_tag(skb, 0, 0);
-	else if (is_vlan(skb->user.protocol))
+	else if (bc_is_vlan(skb->user.protocol))
 		err = take_tag(skb, &tci);
 	else
 		return 0;
 	skb->user.vlan_present = 0;
 	proto = skb->user.protocol;
 	/* the next one is the outer one now */
-	if (!err && is_vlan(proto)) {
+	if (!err && bc_is_vlan(proto)) {
 		err = take_tag(skb, &tci);
 		if (!err)
 			put_tag(skb, proto, tci);

@@ -7,7 +7,6 @@
 #include "../compat/nofault.h"
 #include "../compat/sock.h"
 #include "../maps/sock_cookie.h"
-#include <linux/highuid.h>
 #include <linux/in.h>
 #include <linux/magic.h>
 
@@ -151,25 +150,20 @@ void bc_sock_helpers_exit(void)
 	bc_free_percpu(NULL, copies, sizeof(struct sock));
 }
 
-/* The packets of test runs have no socket, and so no cookie, and an owner that is nobody. */
+/* The packets of test runs have no socket, and so no cookie. */
 BC_HELPER(get_socket_cookie)
 {
 	return bc_this_run()->prog->type == BPF_PROG_TYPE_TRACING ? bc_sock_cookie((struct sock *)r1) : 0;
 }
 
+/* On Linux they have one that the kernel made, and so root's. */
 BC_HELPER(get_socket_uid)
 {
-	return (u32)overflowuid;
+	return 0;
 }
 
 /* That of the first network: a test run is in none of its own. */
 BC_HELPER(get_netns_cookie)
 {
 	return 1;
-}
-
-/* That of the task's group for traffic control; a test run's task stands for no sender. */
-BC_HELPER(get_cgroup_classid)
-{
-	return 0;
 }

@@ -170,12 +170,15 @@ CASES: dict[str, tuple[int, tuple[object, ...]]] = {
 }  # fmt: skip
 
 
-def run(kind: int, items: tuple[object, ...]) -> list[object]:
+ROOM = 20000  # for what a packet may become
+
+
+def run(kind: int, items: tuple[object, ...], packet: bytes = PACKET) -> list[object]:
     fd = b.prog_load(a.asm(*items), kind)
     if fd < 0:
         return [f"load: {fd}", ""]
-    given, out = b.buf(PACKET), b.buf(bytes(512))
-    head = struct.pack("<IIIIQQ", fd, 0, len(PACKET), 512, b.addr(given), b.addr(out))
+    given, out = b.buf(packet), b.buf(bytes(ROOM))
+    head = struct.pack("<IIIIQQ", fd, 0, len(packet), ROOM, b.addr(given), b.addr(out))
     attr = b.buf(head + bytes(48))
     code = b.call(b.PROG_TEST_RUN, attr)
     os.close(fd)

@@ -8,13 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 HERE = Path(__file__).resolve().parent
-EXPECTED = json.loads((HERE / "packets_expected.json").read_text())
 
 
-def test_packet_helpers(guest: Any) -> None:
-    done = guest.run(guest.client([sys.executable, str(HERE / "packets.py")]), timeout=200)
+@pytest.mark.parametrize("name", ["packets", "packet_changes"])
+def test_packet_helpers(guest: Any, name: str) -> None:
+    expected = json.loads((HERE / f"{name}_expected.json").read_text())
+    done = guest.run(guest.client([sys.executable, str(HERE / f"{name}.py")]), timeout=200)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert said.keys() == EXPECTED.keys()
-    assert {name: said[name] for name in said if said[name] != EXPECTED[name]} == {}
+    assert said.keys() == expected.keys()
+    assert {name: said[name] for name in said if said[name] != expected[name]} == {}

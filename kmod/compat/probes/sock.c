@@ -3,6 +3,7 @@
 #include <linux/module.h>
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
+#include <net/cls_cgroup.h>
 #include <net/inet_connection_sock.h>
 #include <net/inet_hashtables.h>
 #include <net/ip6_fib.h>
@@ -56,3 +57,9 @@ static inline bool probe_openreq(struct tcp_iter_state *st) { return st->state =
 
 #line 1 "HAVE_FIB6_INFO"
 static inline void probe_fib6_info(struct fib6_info *rt) { if (fib6_info_hold_safe(rt)) fib6_info_release(rt); }
+
+#line 1 "HAVE_TASK_CLS_CLASSID"
+static inline u32 probe_classid(struct task_struct *p) { return task_cls_classid(p); }
+
+#line 1 "HAVE_SOCK_CGROUP_PTR"
+static inline struct cgroup *probe_sock_cgroup(struct sock *sk) { return sock_cgroup_ptr(&sk->sk_cgrp_data); }
