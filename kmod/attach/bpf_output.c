@@ -4,11 +4,14 @@
  * type SOFTWARE that perf itself refuses is offered to every PMU in turn, so ours is asked; buffer, mmap and lost records are perf's.
  */
 #include "attach.h"
+#include "../compat/packet_read.h"
 #include "../helpers/helpers.h"
 #include "../maps/fd_array.h"
 
 /* A record's length is 16 bits; this leaves room for what else a sample may hold beside the raw data. */
 #define MAX_RAW_SIZE (64 * 1024 - 512)
+/* What a perf without fragments has of @size bytes: with the word before them, whole ones of 64 bits. */
+#define RAW_SIZE(size) (round_up((size) + sizeof(u32), sizeof(u64)) - sizeof(u32))
 
 static DEFINE_PER_CPU(struct perf_sample_data, sample);	/* too big for the stack; inside the guard */
 static DEFINE_PER_CPU(struct pt_regs, caller_regs);
@@ -69,7 +72,7 @@ static void free_pad_buffers(void)
 
 static const void *padded(const void *data, u64 *size)
 {
-	u64 full = round_up(*size + sizeof(u32), sizeof(u64)) - sizeof(u32);
+	u64 full = RAW_SIZE(*size);
 	u8 *buf;
 
 	if (full == *size)
@@ -116,35 +119,118 @@ static __always_inline int output(struct perf_event *event, struct pt_regs *regs
 	return bc_perf_sample_output(event, sd, regs);
 }
 
-static __always_inline long event_output(struct bc_map *map, u64 flags, const void *data, u64 size)
+/* The event that @flags choose, or an error. */
+static __always_inline struct perf_event *event_of(struct bc_map *map, u64 flags)
 {
 	u64 index = flags & BPF_F_INDEX_MASK;
 	int cpu = smp_processor_id();
 	struct perf_event *event;
-	struct pt_regs *regs;
 
-	if (flags & ~BPF_F_INDEX_MASK)
-		return -EINVAL;
 	if (index == BPF_F_CURRENT_CPU)
 		index = cpu;
 	if (index >= map->desc.max_entries)
-		return -E2BIG;
+		return ERR_PTR(-E2BIG);
 	event = fd_array_event(map, index);
 	if (!event)
-		return -ENOENT;
+		return ERR_PTR(-ENOENT);
 	if (event->attr.type != PERF_TYPE_SOFTWARE || event->attr.config != BC_SW_BPF_OUTPUT)
-		return -EINVAL;
-	if (event->oncpu != cpu)
-		return -EOPNOTSUPP;
-	regs = bc_run_regs(bc_this_run());
-	if (!regs)
-		regs = bc_caller_regs();
-	return output(event, regs, data, size);
+		return ERR_PTR(-EINVAL);
+	return event->oncpu != cpu ? ERR_PTR(-EOPNOTSUPP) : event;
+}
+
+static __always_inline struct pt_regs *regs_of_run(void)
+{
+	struct pt_regs *regs = bc_run_regs(bc_this_run());
+
+	return regs ? regs : bc_caller_regs();
 }
 
 BC_HELPER(perf_event_output)
 {
-	return (s64)event_output(bc_map_of((struct bc_map_desc *)r2), r3, (const void *)r4, r5);
+	struct perf_event *event;
+
+	if (r3 & ~BPF_F_INDEX_MASK)
+		return (s64)-EINVAL;
+	event = event_of(bc_map_of((struct bc_map_desc *)r2), r3);
+	return (s64)(IS_ERR(event) ? PTR_ERR(event) : output(event, regs_of_run(), (const void *)r4, r5));
+}
+
+/* ---- the same with the first bytes of a packet behind ---- */
+
+struct packet_part {
+	const void *packet;
+	enum compat_packet_kind kind;
+	u64 size;
+};
+
+#ifdef HAVE_PERF_RAW_FRAG
+
+static unsigned long copy_packet(void *to, const void *from, unsigned long off, unsigned long len)
+{
+	const struct packet_part *part = from;
+
+	compat_packet_read(part->packet, part->kind, to, off, len);
+	return 0;
+}
+
+static int output_packet(struct perf_event *event, struct packet_part *part, const void *data, u64 size)
+{
+	struct perf_raw_frag behind = { .copy = copy_packet, .data = part, .size = part->size };
+	struct perf_sample_data *sd = this_cpu_ptr(&sample);
+	struct perf_raw_record raw;
+
+	bc_sample_init_raw(sd, &raw, (void *)data, size);
+	if (part->size)
+		raw.frag.next = &behind;
+	return bc_perf_sample_output(event, sd, regs_of_run());
+}
+
+#else
+
+static int output_packet(struct perf_event *event, struct packet_part *part, const void *data, u64 size)
+{
+	u8 *buf = smp_load_acquire(&pad_buffers[smp_processor_id()]);
+
+	if (!buf)
+		return -ENOMEM;
+	memcpy(buf, data, size);
+	compat_packet_read(part->packet, part->kind, buf + size, 0, part->size);
+	size += part->size;
+	/* padded() has nothing to copy then */
+	memset(buf + size, 0, RAW_SIZE(size) - size);
+	return output(event, regs_of_run(), buf, RAW_SIZE(size));
+}
+
+#endif
+
+static s64 packet_output(struct bc_map *map, u64 flags, struct packet_part *part, const void *data, u64 size)
+{
+	s64 len = compat_packet_len(part->packet, part->kind);
+	struct perf_event *event;
+
+	part->size = (flags & BPF_F_CTXLEN_MASK) >> 32;
+	if (flags & ~(u64)(BPF_F_CTXLEN_MASK | BPF_F_INDEX_MASK))
+		return -EINVAL;
+	if (len < 0 || part->size > len)
+		return -EFAULT;
+	event = event_of(map, flags);
+	if (IS_ERR(event))
+		return PTR_ERR(event);
+	return size + part->size > MAX_RAW_SIZE ? -E2BIG : output_packet(event, part, data, size);
+}
+
+BC_HELPER(skb_output)
+{
+	struct packet_part part = { .packet = (const void *)r1, .kind = COMPAT_SKB };
+
+	return packet_output(bc_map_of((struct bc_map_desc *)r2), r3, &part, (const void *)r4, r5);
+}
+
+BC_HELPER(xdp_output)
+{
+	struct packet_part part = { .packet = (const void *)r1, .kind = COMPAT_XDP };
+
+	return packet_output(bc_map_of((struct bc_map_desc *)r2), r3, &part, (const void *)r4, r5);
 }
 
 /* ---- the PMU ---- */

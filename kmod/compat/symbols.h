@@ -41,6 +41,13 @@
 	QUIET_FN(void, save_stack_trace_regs, (struct pt_regs *regs, struct stack_trace *trace), "stacks of events") \
 	QUIET_FN(u64, __sock_gen_cookie, (struct sock *sk), "cookies of sockets") \
 	QUIET_FN(u64, sock_gen_cookie, (struct sock *sk), "cookies of sockets") \
+	QUIET_FN(int, __cookie_v4_check, (const struct iphdr *iph, const struct tcphdr *th, u32 cookie), "SYN cookies") \
+	QUIET_FN(int, __cookie_v6_check, (const struct ipv6hdr *iph, const struct tcphdr *th, u32 cookie), "SYN cookies") \
+	QUIET_FN(u32, __cookie_v4_init_sequence, (const struct iphdr *iph, const struct tcphdr *th, u16 *mss), "SYN cookies") \
+	QUIET_FN(u32, __cookie_v6_init_sequence, (const struct ipv6hdr *iph, const struct tcphdr *th, u16 *mss), "SYN cookies") \
+	QUIET_FN(u16, tcp_v4_get_syncookie, (struct sock *sk, struct iphdr *iph, struct tcphdr *th, u32 *cookie), "SYN cookies") \
+	QUIET_FN(u16, tcp_v6_get_syncookie, (struct sock *sk, struct ipv6hdr *iph, struct tcphdr *th, u32 *cookie), "SYN cookies") \
+	QUIET_FN(struct mptcp_sock *, bpf_mptcp_sock_from_subflow, (struct sock *sk), "bpf_skc_to_mptcp_sock") \
 	QUIET_FN(struct cgroup *, cgroup_v1v2_get_from_fd, (int fd), "iterators over cgroups") \
 	QUIET_FN(struct cgroup_subsys_state *, css_next_descendant_post, \
 		 (struct cgroup_subsys_state *pos, struct cgroup_subsys_state *root), "iterators over cgroups") \
@@ -57,11 +64,15 @@ struct bpf_ksym;
 struct cgroup;
 struct cgroup_subsys_state;
 struct cred;
+struct iphdr;
+struct ipv6hdr;
+struct mptcp_sock;
 struct ns_common;
 struct pid;
 struct pid_namespace;
 struct sock;
 struct stack_trace;
+struct tcphdr;
 
 #define BC_SYM_FN(ret, name, args, why) ret (*name) args;
 #define BC_SYM_DATA(type, name, why) type *name;

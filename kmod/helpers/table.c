@@ -74,6 +74,8 @@ const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
 	ROW(timer_start),
 	ROW(timer_cancel),
 	ROW(perf_event_output),
+	ROW(skb_output),
+	ROW(xdp_output),
 	ROW(perf_event_read),
 	ROW(perf_event_read_value),
 	ROW(perf_prog_read_value),
@@ -160,6 +162,14 @@ const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
 	ROW(skc_to_udp6_sock),
 	ROW(skc_to_unix_sock),
 	ROW(sock_from_file),
+	ROW(sk_assign),
+	ROW(tcp_check_syncookie),
+	ROW(tcp_gen_syncookie),
+	ROW(tcp_raw_gen_syncookie_ipv4),
+	ROW(tcp_raw_gen_syncookie_ipv6),
+	ROW(tcp_raw_check_syncookie_ipv4),
+	ROW(tcp_raw_check_syncookie_ipv6),
+	ROW(skc_to_mptcp_sock),
 	ROW(get_socket_cookie),
 	ROW(get_socket_uid),
 	ROW(get_cgroup_classid),
@@ -172,7 +182,7 @@ bool bc_helper_available(u32 func_id)
 {
 	if (func_id == BPF_FUNC_copy_from_user_task && !bc_sym.access_process_vm)
 		return false;
-	return func_id < __BPF_FUNC_MAX_ID && bc_helper_table[func_id];
+	return func_id < __BPF_FUNC_MAX_ID && bc_helper_table[func_id] && bc_syncookie_available(func_id);
 }
 
 char *bc_helper_scratch(void)

@@ -9,6 +9,11 @@
 #include <net/ip6_fib.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#ifdef HAVE_NET_XDP_H
+#include <net/xdp.h>
+#endif
+
+#define SAME_TYPE(a, b) do { typedef char probe_same_type[__builtin_types_compatible_p(a, b) ? 1 : -1] __attribute__((unused)); } while (0)
 
 #line 1 "BASELINE"
 static inline void probe_baseline(void) { might_sleep(); }
@@ -63,3 +68,21 @@ static inline u32 probe_classid(struct task_struct *p) { return task_cls_classid
 
 #line 1 "HAVE_SOCK_CGROUP_PTR"
 static inline struct cgroup *probe_sock_cgroup(struct sock *sk) { return sock_cgroup_ptr(&sk->sk_cgrp_data); }
+
+#line 1 "HAVE_COOKIE_CHECK"
+static inline void probe_cookie_check(void)
+{
+	SAME_TYPE(typeof(__cookie_v4_check), int (const struct iphdr *, const struct tcphdr *, u32));
+	SAME_TYPE(typeof(__cookie_v6_check), int (const struct ipv6hdr *, const struct tcphdr *, u32));
+	SAME_TYPE(typeof(__cookie_v4_init_sequence), u32 (const struct iphdr *, const struct tcphdr *, u16 *));
+	SAME_TYPE(typeof(__cookie_v6_init_sequence), u32 (const struct ipv6hdr *, const struct tcphdr *, u16 *));
+}
+
+#line 1 "HAVE_NETNS_TCP_SYNCOOKIES"
+static inline int probe_netns_cookies(const struct sock *sk) { return sock_net(sk)->ipv4.sysctl_tcp_syncookies; }
+
+#line 1 "HAVE_SKB_FRAG_OFF"
+static inline u32 probe_frag_off(const skb_frag_t *frag) { return skb_frag_off(frag); }
+
+#line 1 "HAVE_XDP_BUFF_FRAGS"
+static inline u32 probe_xdp_frags(struct xdp_buff *xdp) { return xdp_buff_has_frags(xdp) ? xdp_get_shared_info_from_buff(xdp)->xdp_frags_size : 0; }
