@@ -220,7 +220,14 @@ def cookies_of_sockets_are_made():
                 same(gen(ip(6)), EINVAL)
             else:
                 same(gen(ip(6), tcp(), 39), EINVAL)
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+                same(gen(ip(4)) >> 32, 1460)
+                with socket.socket(family) as only:
+                    only.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                    only.bind(where)
+                    only.listen(1)
+                    same(m.put(k32(0), of_sock(only)), 0)
+                    same([gen() >> 32, gen(ip(4))], [1440, EINVAL])
+                    same(m.put(k32(0), of_sock(sock)), 0)
             switch.set(0)
             same(gen(), ENOENT)
 
