@@ -276,6 +276,24 @@ static u16 packet_protocol(const u8 *frame)
 	return htons(*(const u16 *)(frame + BC_ETH_BYTES) == 0xffff ? ETH_P_802_3 : ETH_P_802_2);
 }
 
+/* Of the socket that the packet has on Linux: it is made up, and has the packet's addresses for its own. */
+static void socket_fields(struct __sk_buff *skb, const u8 *header)
+{
+	if (skb->protocol == htons(ETH_P_IP)) {
+		const struct iphdr *ip = (const struct iphdr *)header;
+
+		skb->family = AF_INET;
+		skb->local_ip4 = (__force u32)ip->saddr;
+		skb->remote_ip4 = (__force u32)ip->daddr;
+	} else if (skb->protocol == htons(ETH_P_IPV6)) {
+		const struct ipv6hdr *ip6 = (const struct ipv6hdr *)header;
+
+		skb->family = AF_INET6;
+		memcpy(skb->local_ip6, &ip6->saddr, sizeof(skb->local_ip6));
+		memcpy(skb->remote_ip6, &ip6->daddr, sizeof(skb->remote_ip6));
+	}
+}
+
 static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_attr __user *uattr)
 {
 	/* Traffic control sees the link layer's header; sockets and cgroups do not. */
@@ -308,6 +326,7 @@ static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	ctx->user.len = size - skip;
 	ctx->user.protocol = proto;
 	ctx->user.pkt_type = packet_type(p.dev, p.link);
+	socket_fields(&ctx->user, p.link + BC_ETH_BYTES);
 	ctx->user.ifindex = p.dev->ifindex;
 	/* Linux knows it only where a context is asked for */
 	if (!ctx->user.wire_len && (attr->test.ctx_in || attr->test.ctx_out))
@@ -332,6 +351,7 @@ static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	ctx->user.gso_size = gso_size;
 	ctx->user.tstamp_type = 0;
 	ctx->user.pkt_type = 0;
+	memset(&ctx->user.family, 0, FIELD(local_port) - FIELD(family));
 	ctx->user.len = 0;
 	ctx->user.protocol = 0;
 	ctx->user.hash = 0;

@@ -114,6 +114,15 @@ XFRM_STATE = (
     a.mov_imm(R5, 0), a.call(XFRM), a.mov(R7, R0), *shown(-96, 44), a.mov(R0, R7),
 )  # fmt: skip
 
+def is_value(value: int) -> tuple[object, ...]:
+    """1 if R0 is, 0 if not: what programs of cgroups may answer."""
+    return (a.mov(R7, R0), a.mov_imm(R0, 1), *a.ld_imm64(R1, value), a.jmp("eq", R7, R1, "out"), a.mov_imm(R0, 0), "out")
+
+
+SOCKET_FIELDS = {
+    ("family", "IPv4"): 2, ("family", "IPv6"): 10, ("own address", "IPv4"): 0x0100000A, ("remote address", "IPv4"): 0x0200000A,
+    ("remote word", "IPv6"): 0x1B1A1918, ("own word", "IPv6"): 0x07060504,
+}  # fmt: skip
 LOW_BIT = (a.alu64_imm("and", R0, 1),)  # what programs of cgroups may answer
 MANGLED, FORCED, PSEUDO, V6 = 0x20, 0x40, 0x10, 0x80
 
@@ -277,6 +286,12 @@ CASES: dict[str, tuple[int, tuple[object, ...], bytes]] = {
     "cgroup above all": (SCHED_CLS, one(ANCESTOR, 0), PLAIN),
     "cgroup below": (SCHED_CLS, one(ANCESTOR, 200), PLAIN),
     "cgroup above that": (SCHED_CLS, one(ANCESTOR, -1), PLAIN),
+    **{
+        f"socket's {name}, {kind}": (CGROUP_SKB, calls(then=(*field(offset), *is_value(value))), packet)
+        for kind, packet in (("IPv4", ipv4(0)), ("IPv6", ipv6(0)), ("neither", LINK + b"\x08\x06" + bytes(60)))
+        for name, offset in (("family", 88), ("remote address", 92), ("own address", 96), ("remote word", 108), ("own word", 120))
+        for value in (SOCKET_FIELDS.get((name, kind), 0),)
+    },
     "class": (SCHED_CLS, one(CLASSID), PLAIN),
     "class of who runs it": (SCHED_CLS, one(OWN_CLASSID), PLAIN),
     "owner": (SCHED_CLS, one(UID), PLAIN),
