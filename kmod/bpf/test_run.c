@@ -351,7 +351,7 @@ static int test_skb(struct bc_prog *prog, const union bpf_attr *attr, union bpf_
 	ctx->user.gso_size = gso_size;
 	ctx->user.tstamp_type = 0;
 	ctx->user.pkt_type = 0;
-	memset(&ctx->user.family, 0, FIELD(local_port) - FIELD(family));
+	memset((u8 *)&ctx->user + FIELD(family), 0, FIELD(local_port) - FIELD(family));
 	ctx->user.len = 0;
 	ctx->user.protocol = 0;
 	ctx->user.hash = 0;
