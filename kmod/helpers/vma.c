@@ -45,6 +45,8 @@ BC_HELPER(find_vma)
 {
 	struct unlock *later = irqs_disabled() ? this_cpu_ptr(&unlocks) : NULL;
 	unsigned long addr = r2;
+	struct bc_run *run = bc_this_run();
+	struct bc_sleeper *sleeper = run->sleeper;
 	struct vm_area_struct *vma;
 	struct mm_struct *mm;
 	s64 ret = -ENOENT;
@@ -63,7 +65,9 @@ BC_HELPER(find_vma)
 		return (s64)-EBUSY;
 	vma = find_vma(mm, addr);
 	if (vma && vma->vm_start <= addr && vma->vm_end > addr) {
+		run->sleeper = NULL;	/* a fault would want the lock, too */
 		bc_callback_call(r3, r1, (unsigned long)vma, r4, 0, 0);
+		run->sleeper = sleeper;
 		ret = 0;
 	}
 	if (!later) {

@@ -26,5 +26,7 @@ def test_redirection(guest: Guest) -> None:
 
 def test_iterators_over_sockets(guest: Guest) -> None:
     run(guest, "net_iter_cases.py", 19)
+
+
 def test_cookies_of_connections(guest: Guest) -> None:
     run(guest, "syncookie_cases.py", 9)
