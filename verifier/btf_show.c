@@ -11,6 +11,7 @@
 
 #define NAME_ROOM 79		/* characters of ".member = (type)" */
 #define NAME_STEPS 10		/* from a type to what it is an array of, or a pointer to */
+#define FAULT_STEPS 64		/* what a read that fails costs */
 #define BASE_BYTES 16		/* no number is larger */
 #define KINDS_SHOWN_INSIDE (KINDS_STRUCT | KIND_BIT(ARRAY))
 
@@ -182,8 +183,10 @@ static const u8 *start(struct bc_btf_show *s, const struct btf_type *t, u32 id, 
 		return s->window + (at - s->copied);
 	left = min_t(s64, s->from + s->size - at, BC_SHOW_WINDOW);
 	s->status = left < 0 ? -EFAULT : s->ops->read(s->arg, fresh, at, left);
-	if (s->status)
+	if (s->status) {
+		s->steps -= min_t(u32, s->steps, FAULT_STEPS);
 		return NULL;	/* The window stays as it was. In Linux it then has whatever was in a register. */
+	}
 	memcpy(s->window, fresh, left);
 	s->copied = at;
 	return s->window;

@@ -62,7 +62,8 @@ static void free_object(struct work_struct *work)
 		idr_remove(&k->ids, obj->id);
 		spin_unlock(&k->lock);
 	}
-	bc_sleepers_wait();
+	if (obj->kind == BC_OBJ_MAP)
+		bc_sleepers_wait();	/* one may have found it in another map */
 	obj->ops->free(obj);
 	atomic_dec(&k->alive);
 }

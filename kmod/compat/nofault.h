@@ -17,12 +17,18 @@ static inline bool compat_user_access_ok(void)
 	return !bc_sym.nmi_uaccess_okay || bc_sym.nmi_uaccess_okay();
 }
 
+/* access_ok() alone takes any address while the kernel works for itself (3.10: set_fs()), and an event may have come then. */
+static inline bool compat_is_user_range(unsigned long addr, size_t size)
+{
+	return size <= TASK_SIZE_MAX && addr <= TASK_SIZE_MAX - size && bc_access_ok((void __user *)addr, size);
+}
+
 /* 0 or -EFAULT; what is not in memory is not fetched. Never in a kernel thread. */
 static inline int compat_write_user(void *to, const void *src, size_t size)
 {
 	unsigned long left;
 
-	if (!bc_access_ok((void __user *)to, size))
+	if (!compat_is_user_range((unsigned long)to, size))
 		return -EFAULT;
 	pagefault_disable();
 	left = __copy_to_user_inatomic((void __user *)to, src, size);

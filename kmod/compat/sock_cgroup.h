@@ -34,31 +34,42 @@ static inline bool compat_sock_is_there(const struct sock *sk)
 static inline struct cgroup *compat_sock_cgroup(const struct sock *sk)
 {
 	struct sock_cgroup_data data;
-	struct kernfs_node *kn;
-	struct cgroup *cgrp;
-	u64 id;
 
 	if (!compat_sock_is_there(sk) || compat_read_kernel(&data, &sk->sk_cgrp_data, sizeof(data)))
 		return NULL;
-	cgrp = sock_cgroup_ptr(&data);
-	if (compat_read_kernel(&kn, &cgrp->kn, sizeof(kn)) || compat_read_kernel(&id, &kn->id, sizeof(id)))
-		return NULL;
-	return cgrp;
+	return sock_cgroup_ptr(&data);
+}
+
+/* Of what may be no group at all: 0, then. */
+static inline u64 compat_read_cgroup_id(const struct cgroup *cgrp)
+{
+	struct kernfs_node *kn;
+	u64 id;
+
+	return cgrp && !compat_read_kernel(&kn, &cgrp->kn, sizeof(kn)) && !compat_read_kernel(&id, &kn->id, sizeof(id)) ? id : 0;
 }
 
 static inline u64 compat_sock_cgroup_id(const struct sock *sk)
 {
-	struct cgroup *cgrp = compat_sock_cgroup(sk);
-
-	return cgrp ? cgroup_id(cgrp) : 0;
+	return compat_read_cgroup_id(compat_sock_cgroup(sk));
 }
 
 static inline u64 compat_sock_ancestor_cgroup_id(const struct sock *sk, int level)
 {
 	struct cgroup *cgrp = compat_sock_cgroup(sk);
+	struct cgroup_subsys_state *parent;
+	int at, last = INT_MAX;
 
-	cgrp = cgrp && level >= 0 ? cgroup_ancestor(cgrp, level) : NULL;
-	return cgrp ? cgroup_id(cgrp) : 0;
+	/* levels fall, or it is no group */
+	while (cgrp && !compat_read_kernel(&at, &cgrp->level, sizeof(at)) && at >= level && at < last) {
+		if (at == level)
+			return compat_read_cgroup_id(cgrp);
+		last = at;
+		if (compat_read_kernel(&parent, &cgrp->self.parent, sizeof(parent)) || !parent)
+			break;
+		cgrp = container_of(parent, struct cgroup, self);
+	}
+	return 0;
 }
 
 #else

@@ -118,11 +118,13 @@ BC_HELPER(clone_redirect)
 	if (ctx->user.gso_size)
 		return (s64)-EBADMSG;
 	bc_run_suspend(&suspended);
+	local_bh_disable();	/* who receives is called by its end */
 	rcu_read_lock();
 	dev = dev_get_by_index_rcu(dev_net(p->dev), (u32)r2);
 	if (dev)
 		ret = give(ctx, dev, r3);
 	rcu_read_unlock();
+	local_bh_enable();
 	bc_run_resume(&suspended);
 	return ret;
 }

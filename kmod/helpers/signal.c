@@ -24,10 +24,14 @@ static void send_now(struct irq_work *work)
 	struct task_struct *task = l->task;
 
 	/* 0 only asks whether a signal could be sent; send_sig() takes it for one */
-	if (l->thread && l->sig)
-		send_sig(l->sig, task, 1);
-	else if (!l->thread)
+	if (l->thread) {
+		if (l->sig)
+			send_sig(l->sig, task, 1);
+	} else {
+		rcu_read_lock();
 		kill_pid(task_pid(task), l->sig, 1);
+		rcu_read_unlock();
+	}
 	WRITE_ONCE(l->task, NULL);
 	put_task_struct(task);
 }

@@ -102,6 +102,7 @@ static void cgroup_show_fdinfo(const struct bc_iter_aim *aim, struct seq_file *m
 const struct bc_iter_target_ops bc_iter_cgroup = {
 	.name = "cgroup",
 	.may_sleep = true,
+	.locked = true,
 	.cursor_bytes = sizeof(struct cursor),
 	.available = compat_cgroup_walk_available,
 	.attach = cgroup_attach,

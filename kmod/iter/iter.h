@@ -52,7 +52,7 @@ struct bc_iter_session {
 struct bc_iter_target_ops {
 	const char *name;
 	bool may_sleep;			/* Linux: BPF_ITER_RESCHED; programs that sleep are taken */
-	bool locks_mm;			/* of an address space, while the program looks: it must not fault */
+	bool locked;			/* programs look while locks are held under which they must not fault */
 	u32 cursor_bytes;
 	bool (*available)(void);	/* NULL: always */
 	/* Takes of @info what it needs; NULL: nothing. */

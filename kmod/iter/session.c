@@ -233,7 +233,7 @@ struct bc_iter_session *bc_iter_session_new(struct bc_prog *prog, const struct b
 	err = target->open ? target->open(s) : 0;
 	if (err)
 		goto free;
-	if (prog->v.sleepable && !target->locks_mm) {
+	if (prog->v.sleepable && !target->locked) {
 		s->sleeper = bc_sleeper_new();
 		err = s->sleeper ? 0 : -ENOMEM;
 	}

@@ -109,7 +109,7 @@ static int mapping_fill(struct bc_iter_session *s, void *vma, u64 *words)
 const struct bc_iter_target_ops bc_iter_task_vma = {
 	.name = "task_vma",
 	.may_sleep = true,
-	.locks_mm = true,
+	.locked = true,
 	.cursor_bytes = sizeof(struct cursor),
 	.attach = bc_tasks_attach,
 	.open = mapping_open,

@@ -534,36 +534,36 @@ def set_lo_mtu(value):
 @case
 def check_mtu_says():
     old, header = lo_mtu(), 14
-    set_lo_mtu(1000)
+    set_lo_mtu(1500)  # not below 1280, or the device loses its IPv6 address
     try:
         for kind in (SCHED_CLS, SCHED_ACT, XDP):
             for ifindex in (0, LO):
-                same(mtu(kind, ifindex), (0, 1000))
-                same(mtu(kind, ifindex, size=1000 + header), (0, 1000))
-                same(mtu(kind, ifindex, size=1001 + header), (1, 1000))
-                same(mtu(kind, ifindex, more=1000 + header - 64), (0, 1000))
-                same(mtu(kind, ifindex, more=1000 + header - 63), (1, 1000))
-                same(mtu(kind, ifindex, more=-3000, size=2000), (0, 1000))
-                same(mtu(kind, ifindex, more=-3000), (0, 1000))
-                same(mtu(kind, ifindex, given=1000), (0, 1000))
-                same(mtu(kind, ifindex, given=1001), (1, 1000))
-                same(mtu(kind, ifindex, given=1001, more=-1), (0, 1000))
-                same(mtu(kind, ifindex, given=-1), (0, 1000))
+                same(mtu(kind, ifindex), (0, 1500))
+                same(mtu(kind, ifindex, size=1500 + header), (0, 1500))
+                same(mtu(kind, ifindex, size=1501 + header), (1, 1500))
+                same(mtu(kind, ifindex, more=1500 + header - 64), (0, 1500))
+                same(mtu(kind, ifindex, more=1500 + header - 63), (1, 1500))
+                same(mtu(kind, ifindex, more=-3000, size=2000), (0, 1500))
+                same(mtu(kind, ifindex, more=-3000), (0, 1500))
+                same(mtu(kind, ifindex, given=1500), (0, 1500))
+                same(mtu(kind, ifindex, given=1501), (1, 1500))
+                same(mtu(kind, ifindex, given=1501, more=-1), (0, 1500))
+                same(mtu(kind, ifindex, given=-1), (0, 1500))
             same(mtu(kind, NONE), (ENODEV, 0))
             same(mtu(kind, -1), (ENODEV, 0))
             same(mtu(kind, NONE, flags=2), (EINVAL, 0))
             same(mtu(kind, given=5, flags=1 << 32), (EINVAL, 0))
-            same(mtu(kind, flags=1), (EINVAL, 0) if kind == XDP else (0, 1000))
+            same(mtu(kind, flags=1), (EINVAL, 0) if kind == XDP else (0, 1500))
             same(mtu(kind, given=1, flags=1), (EINVAL, 0))
             same(mtu(kind, more=1, flags=1), (EINVAL, 0))
             if kind == XDP:
                 continue
             # of segments it is not known where they begin
             gso = skb_context(gso_size=100)
-            same(mtu(kind, size=2000, ctx=gso), (0, 1000))
+            same(mtu(kind, size=2000, ctx=gso), (0, 1500))
             same(mtu(kind, size=2000, ctx=gso, flags=1), (EINVAL, 0))
-            same(mtu(kind, size=500, ctx=gso, flags=1), (0, 1000))
-            same(mtu(kind, size=2000, flags=1), (1, 1000))
+            same(mtu(kind, size=500, ctx=gso, flags=1), (0, 1500))
+            same(mtu(kind, size=2000, flags=1), (1, 1500))
     finally:
         set_lo_mtu(old)
 
