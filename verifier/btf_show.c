@@ -11,7 +11,7 @@
 
 #define NAME_ROOM 79		/* characters of ".member = (type)" */
 #define NAME_STEPS 10		/* from a type to what it is an array of, or a pointer to */
-#define FAULT_STEPS 64		/* what a read that fails costs */
+#define FAULT_STEPS 16		/* what a read that fails costs */
 #define BASE_BYTES 16		/* no number is larger */
 #define KINDS_SHOWN_INSIDE (KINDS_STRUCT | KIND_BIT(ARRAY))
 

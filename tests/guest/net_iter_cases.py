@@ -292,14 +292,14 @@ def routes():
 
 @case
 def many_in_small_pieces():
-    """Each of 700 once, whatever is read at a time."""
+    """Each of 300 once, more than a batch, whatever is read at a time."""
     for family, kind, ask in (
         (socket.AF_INET, socket.SOCK_STREAM, lambda size: inet_rows(told(tcp(), 6, size))),
         (socket.AF_INET6, socket.SOCK_STREAM, lambda size: inet_rows(told(tcp(), 6, size))),
         (socket.AF_INET, socket.SOCK_DGRAM, lambda size: inet_rows(told(udp(), 7, size))),
     ):
         with Sockets() as mine:
-            mine += [bound(family, kind) for _ in range(700)]
+            mine += [bound(family, kind) for _ in range(300)]
             for size in (1 << 16, 100, 1):
                 seen = collections.Counter(each[2] for each in ask(size) if each[0] == family and not each[3])
                 wanted = {port(sock) for sock in mine}
@@ -309,7 +309,7 @@ def many_in_small_pieces():
 @case
 def many_unix_sockets():
     with Sockets() as mine:
-        names = ["\0many.%05d" % i for i in range(600)]
+        names = ["\0many.%05d" % i for i in range(300)]
         mine += [bound(socket.AF_UNIX, socket.SOCK_DGRAM, name) for name in names]
         for size in UNIX_SIZES:
             seen = collections.Counter(each[3] for each in unix_rows(size))
@@ -328,7 +328,8 @@ def sockets_close_during_the_walk():
             sock.close()
         rest = first + it.drain(fd, 48)
         os.close(fd)
-        seen = collections.Counter(each[3] for each in it.numbers(rest, 6))
+        # another's connection may have the number of a port that was given up
+        seen = collections.Counter(each[3] for each in it.numbers(rest, 6) if each[2] == LISTEN)
         told_first = {each[3] for each in it.numbers(first, 6)}
         assert not {each for each in ports[::2] if seen[each]} - told_first
         assert all(seen[each] < 2 for each in ports)
