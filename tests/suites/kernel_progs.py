@@ -160,6 +160,9 @@ REASONS = [
     (r"failed to find the address for kernel symbol|extern '__per_cpu_start'", "an address of the kernel is not known here"),
     (r"failed to find kernel BTF type ID|not found in kernel BTF", "the kernel's BTF lacks what it names"),
     (r"kernel BTF|vmlinux BTF", "the kernel's BTF lacks what it names"),
+    (r"failed to resolve CO-RE relocation", "the kernel's types lack what it names"),
+    (r"failed to prepare load attributes: -3", "the kernel has no function of the name that it attaches to"),
+    (r"failed to open system Kconfig", "the kernel's configuration is not at hand in its machine"),
 ]
 
 
