@@ -29,5 +29,5 @@ def test_show(guest: Guest) -> None:
 @pytest.mark.only_kernels(lambda kernel: kernel.name == "debian-6.1")
 def test_as_natively(guest: Guest) -> None:
     if not guest.native:
-        pytest.skip("compared with the kernel's own bpf(2)")
+        pytest.skip("one run asks both, the module and the kernel's own bpf(2), and that is the native side's")
     check(guest.run(["/usr/bin/python3", str(HERE / "show_cases.py"), "compare"], timeout=900), 8)
