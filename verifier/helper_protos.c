@@ -246,6 +246,8 @@ static const struct bc_func_proto protos[__BPF_FUNC_MAX_ID] = {
 	   TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB | BC_PC_CGROUP_SOCK | BC_PC_BTF_TRACING), RET(MAP_VALUE_OR_NULL)),
 	F2(sk_storage_delete, MAP, BTF_SOCK, TO(BC_PC_SCHED_CLS | BC_PC_CGROUP_SKB | BC_PC_BTF_TRACING)),
 	F2(get_local_storage, MAP, ANY, TO(BC_PC_CGROUP_SKB | BC_PC_CGROUP_SOCK), RET(MAP_VALUE)),
+	F5(setsockopt, BTF_SOCK, ANY, ANY, MEM, SIZE, TO(BC_PC_BTF_TRACING)),
+	F5(getsockopt, BTF_SOCK, ANY, ANY, OUT, SIZE, TO(BC_PC_BTF_TRACING)),
 	F1(skc_to_tcp_sock, BTF_SOCK, TO(CAST_TYPES), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp_sock"),
 	F1(skc_to_tcp6_sock, BTF_SOCK, TO(CAST_TYPES), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp6_sock"),
 	F1(skc_to_tcp_timewait_sock, BTF_SOCK, TO(CAST_TYPES), RET(BTF_ID_OR_NULL), .ret_btf_name = "tcp_timewait_sock"),
@@ -311,8 +313,10 @@ u32 bc_prog_class(u32 prog_type, u32 expected_attach_type)
 }
 
 /* Of the helpers for TRACING, some go with functions alone, some with iterators. */
-static bool tracing_may(u32 attach_type, u32 func_id)
+static bool tracing_may(const struct bpf_verifier_env *env, u32 func_id)
 {
+	u32 attach_type = env->expected_attach_type;
+
 	switch (func_id) {
 	case BPF_FUNC_get_func_arg:
 	case BPF_FUNC_get_func_ret:
@@ -323,6 +327,9 @@ static bool tracing_may(u32 attach_type, u32 func_id)
 	case BPF_FUNC_seq_write:
 	case BPF_FUNC_seq_printf_btf:
 		return attach_type == BPF_TRACE_ITER;
+	case BPF_FUNC_setsockopt:
+	case BPF_FUNC_getsockopt:
+		return bc_iter_has_options(env);
 	default:
 		return true;
 	}
@@ -334,7 +341,7 @@ const struct bc_func_proto *bc_prog_func_proto(const struct bpf_verifier_env *en
 
 	if (!proto || !(proto->prog_classes & env->prog_class))
 		return NULL;
-	if (env->prog_type == BPF_PROG_TYPE_TRACING && !tracing_may(env->expected_attach_type, func_id))
+	if (env->prog_type == BPF_PROG_TYPE_TRACING && !tracing_may(env, func_id))
 		return NULL;
 	if (func_id == BPF_FUNC_get_stackid && (env->prog_class & BC_PC_PERF_EVENT))
 		return &get_stackid_perf_event;

@@ -747,6 +747,8 @@ bool bc_iter_memory_arg(const struct bpf_verifier_env *env, u32 off, struct bc_c
 /* The same to a struct that comes with more, or less, than its prototype says. */
 enum bc_iter_ptr { BC_ITER_PLAIN, BC_ITER_DONE, BC_ITER_BAD };
 enum bc_iter_ptr bc_iter_pointer_arg(struct bpf_verifier_env *env, u32 off, struct bc_ctx_access *info);
+/* May programs over it look at the options of its sockets, and set them? */
+bool bc_iter_has_options(const struct bpf_verifier_env *env);
 /* A buffer of register type @type is accessed up to byte @end. */
 void bc_note_buffer(struct bpf_verifier_env *env, u32 type, s32 end);
 /* The same for loads through pointers to sockets. */

@@ -22,6 +22,7 @@ struct iter_arg {
 struct bc_iter_target {
 	const char *name;
 	struct iter_arg args[3];
+	bool options;	/* programs may look at and set those of its sockets, which are locked */
 };
 
 static const struct bc_iter_target targets[] = {
@@ -38,9 +39,9 @@ static const struct bc_iter_target targets[] = {
 	{ "ksym", { { MAY_END, 8, "kallsym_iter" } } },
 	{ "netlink", { { MAY_END, 8, "netlink_sock" } } },
 	{ "sockmap", { { KEY, 16 }, { MAY_END, 24, "sock" } } },
-	{ "tcp", { { MAY_END, 8, "sock_common" } } },
+	{ "tcp", { { MAY_END, 8, "sock_common" } }, .options = true },
 	{ "udp", { { MAY_END, 8, "udp_sock" } } },
-	{ "unix", { { MAY_END, 8, "unix_sock" } } },
+	{ "unix", { { MAY_END, 8, "unix_sock" } }, .options = true },
 };
 
 int bc_iter_check_target(struct bpf_verifier_env *env)
@@ -57,6 +58,11 @@ int bc_iter_check_target(struct bpf_verifier_env *env)
 	if (!env->iter || (env->ops->iter_target && !env->ops->iter_target(env->args->host, name)))
 		return -EINVAL;
 	return 0;
+}
+
+bool bc_iter_has_options(const struct bpf_verifier_env *env)
+{
+	return env->iter && env->iter->options;
 }
 
 static const struct iter_arg *arg_at(const struct bpf_verifier_env *env, u32 off)

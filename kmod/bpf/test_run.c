@@ -369,12 +369,10 @@ free_data:
 	return err;
 }
 
-#define XDP_META_MAX 32
-
 /* Of what a caller may say of metadata and ends of the packet, that which can be here: packets are in one piece. */
 static bool xdp_ends_ok(const struct xdp_md *xdp, u32 size)
 {
-	return !xdp->data_meta && xdp->data_end == size && xdp->data <= size && xdp->data % sizeof(u32) == 0 && xdp->data <= XDP_META_MAX;
+	return !xdp->data_meta && xdp->data_end == size && xdp->data <= size && xdp->data % sizeof(u32) == 0 && xdp->data <= BC_XDP_META_MAX;
 }
 
 /* Where it came from, into @p. */

@@ -47,6 +47,15 @@
 	QUIET_FN(u32, __cookie_v6_init_sequence, (const struct ipv6hdr *iph, const struct tcphdr *th, u16 *mss), "SYN cookies") \
 	QUIET_FN(u16, tcp_v4_get_syncookie, (struct sock *sk, struct iphdr *iph, struct tcphdr *th, u32 *cookie), "SYN cookies") \
 	QUIET_FN(u16, tcp_v6_get_syncookie, (struct sock *sk, struct ipv6hdr *iph, struct tcphdr *th, u32 *cookie), "SYN cookies") \
+	QUIET_FN(u64, bpf_xdp_fib_lookup, (u64 ctx, u64 params, u64 size, u64 flags, u64 unused), "bpf_fib_lookup") \
+	QUIET_FN(struct fib_table *, fib_get_table, (struct net *net, u32 id), "bpf_fib_lookup in one table") \
+	QUIET_FN(void, fib_select_multipath, (struct fib_result *res), "bpf_fib_lookup over several paths") \
+	QUIET_FN(struct fib6_table *, fib6_get_table, (struct net *net, u32 id), "bpf_fib_lookup in one table") \
+	QUIET_FN(struct rt6_info *, ip6_pol_route_lookup, (struct net *net, struct fib6_table *table, struct flowi6 *fl6, int flags), \
+		 "bpf_fib_lookup in one table") \
+	QUIET_DATA(struct neigh_table, nd_tbl, "bpf_fib_lookup of IPv6") \
+	QUIET_FN(u64, bpf_sk_setsockopt, (u64 sk, u64 level, u64 optname, u64 optval, u64 optlen), "bpf_setsockopt") \
+	QUIET_FN(u64, bpf_sk_getsockopt, (u64 sk, u64 level, u64 optname, u64 optval, u64 optlen), "bpf_getsockopt") \
 	QUIET_FN(struct mptcp_sock *, bpf_mptcp_sock_from_subflow, (struct sock *sk), "bpf_skc_to_mptcp_sock") \
 	QUIET_FN(struct cgroup *, cgroup_v1v2_get_from_fd, (int fd), "iterators over cgroups") \
 	QUIET_FN(struct cgroup_subsys_state *, css_next_descendant_post, \
@@ -64,12 +73,19 @@ struct bpf_ksym;
 struct cgroup;
 struct cgroup_subsys_state;
 struct cred;
+struct fib6_table;
+struct fib_result;
+struct fib_table;
+struct flowi6;
 struct iphdr;
 struct ipv6hdr;
 struct mptcp_sock;
+struct neigh_table;
+struct net;
 struct ns_common;
 struct pid;
 struct pid_namespace;
+struct rt6_info;
 struct sock;
 struct stack_trace;
 struct tcphdr;

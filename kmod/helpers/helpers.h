@@ -30,8 +30,10 @@ int bc_sock_helpers_init(void);
 void bc_sock_helpers_exit(void);
 void bc_signal_helpers_init(void);
 void bc_signal_helpers_exit(void);
-/* syncookie.c: true for all other helpers */
+/* What the kernel lacks the means for; true for all other helpers. */
 bool bc_syncookie_available(u32 func_id);
+bool bc_fib_available(u32 func_id);
+bool bc_sockopt_available(u32 func_id);
 int bc_vma_helper_init(void);
 void bc_vma_helper_exit(void);
 int bc_helpers_init(void);
@@ -186,6 +188,7 @@ BC_HELPER(redirect_neigh);
 BC_HELPER(redirect_map);
 BC_HELPER(check_mtu);
 BC_HELPER(get_route_realm);
+BC_HELPER(fib_lookup);
 
 BC_HELPER(sk_lookup_tcp);
 BC_HELPER(sk_lookup_udp);
@@ -213,5 +216,7 @@ BC_HELPER(get_socket_cookie);
 BC_HELPER(get_socket_uid);
 BC_HELPER(get_cgroup_classid);
 BC_HELPER(get_netns_cookie);
+BC_HELPER(setsockopt);
+BC_HELPER(getsockopt);
 
 #endif

@@ -13,7 +13,6 @@
 #define VLAN_ETH_TYPE	12	/* where a frame's type is, and its tags begin */
 #define XDP_FRAME_BYTES	40	/* Linux keeps a struct of its own at the start of the headroom */
 #define XDP_TAIL_BYTES	320	/* and another at the end of the page */
-#define XDP_META_MAX	32
 
 static u8 *at(u64 address)
 {
@@ -265,7 +264,7 @@ BC_HELPER(xdp_adjust_meta)
 
 	if (at(meta) < p->head + XDP_FRAME_BYTES || meta > xdp->pkt.data)
 		return (s64)-EINVAL;
-	if (bytes % sizeof(u32) || bytes > XDP_META_MAX)
+	if (bytes % sizeof(u32) || bytes > BC_XDP_META_MAX)
 		return (s64)-EACCES;
 	xdp->pkt.data_meta = meta;
 	return 0;

@@ -11,6 +11,7 @@
 
 #define BC_ETH_BYTES		14
 #define BC_PACKET_HEADROOM	256	/* Linux: XDP_PACKET_HEADROOM */
+#define BC_XDP_META_MAX		32
 #define BC_PACKET_BYTES		(BC_PACKET_HEADROOM + PAGE_SIZE)
 #define BC_PACKET_MAX		(4 * PAGE_SIZE - 320)	/* what helpers may make of one; Linux: SKB_MAX_ALLOC */
 #define BC_IPV4_BYTES		20

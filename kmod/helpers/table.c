@@ -148,6 +148,7 @@ const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
 	ROW(redirect_map),
 	ROW(check_mtu),
 	ROW(get_route_realm),
+	ROW(fib_lookup),
 	ROW(sk_lookup_tcp),
 	ROW(sk_lookup_udp),
 	ROW(skc_lookup_tcp),
@@ -174,6 +175,8 @@ const bc_helper_fn bc_helper_table[__BPF_FUNC_MAX_ID] = {
 	ROW(get_socket_uid),
 	ROW(get_cgroup_classid),
 	ROW(get_netns_cookie),
+	ROW(setsockopt),
+	ROW(getsockopt),
 };
 
 static void *scratch;
@@ -182,7 +185,8 @@ bool bc_helper_available(u32 func_id)
 {
 	if (func_id == BPF_FUNC_copy_from_user_task && !bc_sym.access_process_vm)
 		return false;
-	return func_id < __BPF_FUNC_MAX_ID && bc_helper_table[func_id] && bc_syncookie_available(func_id);
+	return func_id < __BPF_FUNC_MAX_ID && bc_helper_table[func_id] && bc_syncookie_available(func_id) &&
+	       bc_fib_available(func_id) && bc_sockopt_available(func_id);
 }
 
 char *bc_helper_scratch(void)

@@ -230,8 +230,7 @@ static bool tcp_hold(struct seq_file *m, void *obj)
 	return !compat_net_walk_at_request(m) && compat_sock_hold(obj);
 }
 
-/* As in Linux, with the socket locked. */
-static void tcp_unclaim(void *obj)
+static void unlock(void *obj)
 {
 	struct sock *sk = obj;
 
@@ -239,6 +238,7 @@ static void tcp_unclaim(void *obj)
 		release_sock(sk);
 }
 
+/* As in Linux, with the socket locked. */
 static bool tcp_claim(void *obj)
 {
 	struct sock *sk = obj;
@@ -247,7 +247,7 @@ static bool tcp_claim(void *obj)
 		lock_sock(sk);
 	if (!sk_unhashed(sk))
 		return true;
-	tcp_unclaim(sk);
+	unlock(sk);
 	return false;
 }
 
@@ -263,6 +263,15 @@ static bool living(void *obj)
 	return !sock_flag(obj, SOCK_DEAD);
 }
 
+static bool unix_claim(void *obj)
+{
+	lock_sock(obj);
+	if (living(obj))
+		return true;
+	release_sock(obj);
+	return false;
+}
+
 static bool hold_route(struct seq_file *m, void *obj)
 {
 	return compat_fib6_info_hold(obj);
@@ -275,7 +284,7 @@ static const struct net_kind tcp_kind = {
 	.hold = tcp_hold,
 	.put = put_socket,
 	.claim = tcp_claim,
-	.unclaim = tcp_unclaim,
+	.unclaim = unlock,
 }, udp_kind = {
 	.files = { "udp", "udp6" },
 	.counts_head = true,
@@ -288,7 +297,8 @@ static const struct net_kind tcp_kind = {
 	.counts_head = true,
 	.hold = hold_socket,
 	.put = put_socket,
-	.claim = living,
+	.claim = unix_claim,
+	.unclaim = unlock,
 }, netlink_kind = {
 	.files = { "netlink" },
 	.counts_head = true,

@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
 import asm as a
+import attach_cases as c
 import bpfsys as b
 import iter_cases as it
 import map_cases
@@ -26,7 +27,7 @@ from map_cases import k32, same
 
 CASES = {}
 BTF = it.BTF
-STORAGE_GET = 107
+STORAGE_GET, SETSOCKOPT, GETSOCKOPT = 107, 49, 57
 TCP_FILES, UDP_FILES = ("tcp", "tcp6"), ("udp", "udp6")
 LISTEN, TIME_WAIT = 10, 6
 FAMILY = {"tcp": 2, "udp": 2, "tcp6": 10, "udp6": 10}
@@ -533,6 +534,34 @@ def what_is_told_of_links():
         same((ret, told_name), (0, name))
         os.close(link)
         os.close(prog)
+
+
+# -- options of sockets: those that are offered are in sockopt_cases.py -----------------------------------------------
+
+
+def unknown(target, *code):
+    """The message that such a program is refused with."""
+    prog = b.Prog(
+        a.asm(a.mov(R6, R1), a.ldx(8, R7, R6, 0), *code, "out", a.mov_imm(R0, 0), a.exit_()),
+        it.TRACING,
+        expected_attach_type=it.ITER,
+        attach_btf_id=BTF.find(it.FUNC, "bpf_iter_" + target),
+        log_level=1,
+        log_size=1 << 16,
+    )
+    same(prog.load(), -errno.EINVAL, target)
+    return [line for line in prog.log_text().splitlines() if line.startswith("unknown func")]
+
+
+@case
+def options_that_are_not_offered():
+    offered = not it.OURS or c.symbols("bpf_sk_setsockopt", "bpf_sk_getsockopt")  # not before 5.10
+    targets = ["udp", "netlink", "task"] + ([] if offered else ["tcp", "unix"])
+    option = [a.st(4, R10, -8, 0), a.mov_imm(R2, 1), a.mov_imm(R3, 36), a.mov(R4, R10), a.add_imm(R4, -8), a.mov_imm(a.R5, 4)]
+    for target in targets:
+        start = [*it.unless_over(), a.mov(R9, R1)]
+        same(unknown(target, *start, *option, a.call(SETSOCKOPT)), ["unknown func bpf_setsockopt#49"])
+        same(unknown(target, *start, *option, a.call(GETSOCKOPT)), ["unknown func bpf_getsockopt#57"])
 
 
 def main():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 from test_maps import run
 from vm_plugin import Guest
 
@@ -25,8 +26,18 @@ def test_redirection(guest: Guest) -> None:
 
 
 def test_iterators_over_sockets(guest: Guest) -> None:
-    run(guest, "net_iter_cases.py", 19)
+    run(guest, "net_iter_cases.py", 20)
 
 
 def test_cookies_of_connections(guest: Guest) -> None:
     run(guest, "syncookie_cases.py", 9)
+
+
+def test_routes(guest: Guest) -> None:
+    run(guest, "fib_cases.py", 6)
+
+
+def test_options(guest: Guest) -> None:
+    if guest.kernel.name.startswith("3.10"):
+        pytest.skip("no options for programs before 5.10; that they are refused is told by test_iterators_over_sockets")
+    run(guest, "sockopt_cases.py", 6)

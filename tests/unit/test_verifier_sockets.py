@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "guest"))
 
 import asm as a
-from asm import R0, R1, R2, R3, R4, R6, R7, R10
+from asm import R0, R1, R2, R3, R4, R5, R6, R7, R10
 from kernel_btf import FUNC, KernelBtf
 from programs import btf as b
 from programs.case import CGROUP_SKB, KPROBE, SCHED_CLS, SOCKET_FILTER, XDP
@@ -25,6 +25,7 @@ LOOKUP, UPDATE, DELETE, PUSH, POP = 1, 2, 3, 87, 88
 SK_RELEASE, SK_FULLSOCK, SOCKET_COOKIE, SOCK_MAP_UPDATE = 86, 95, 46, 53
 TCP_SOCK, TO_TCP, TO_UNIX = 96, 137, 178
 ITER, SLEEPABLE = 28, 16
+SET_OPTION, GET_OPTION = 49, 57
 OUT = [a.mov_imm(R0, 0), a.exit_()]
 
 
@@ -35,7 +36,7 @@ def small_kernel() -> bytes:
     sock_struct = btf.struct("sock", 32, [("__sk_common", common, 0), ("sk_mark", number, 128)])
     sock = btf.ptr(sock_struct)
     btf.struct("tcp_sock", 32, [("sk", sock_struct, 0)])
-    btf.struct("unix_sock", 40, [("sk", sock_struct, 0), ("peer", sock, 256)])
+    unix = btf.struct("unix_sock", 40, [("sk", sock_struct, 0), ("peer", sock, 256)])
     group = btf.ptr(btf.struct("cgroup", 16, [("id", long, 0)]))
     task = btf.ptr(btf.struct("task_struct", 16, [("pid", number, 0)]))
     meta = btf.ptr(btf.struct("bpf_iter_meta", 24, [("session_id", long, 64)]))
@@ -45,6 +46,8 @@ def small_kernel() -> bytes:
     btf.func("cgroup_rstat_updated", btf.proto(0, [("cgrp", group), ("cpu", number)]))
     btf.func("cgroup_rstat_flush", btf.proto(0, [("cgrp", group)]))
     btf.func("bpf_iter_cgroup", btf.proto(number, [("meta", meta), ("cgrp", group)]))
+    btf.func("bpf_iter_tcp", btf.proto(number, [("meta", meta), ("sk_common", btf.ptr(common))]))
+    btf.func("bpf_iter_unix", btf.proto(number, [("meta", meta), ("unix_sk", btf.ptr(unix))]))
     btf.func("bpf_iter_sockmap", btf.proto(number, [("meta", meta), ("map", bpf_map), ("key", void_ptr), ("sk", sock)]))
     return btf.blob()
 
@@ -192,6 +195,32 @@ def test_cookies_of_typed_sockets(world: World, types: KernelBtf) -> None:
     )  # fmt: skip
     accepted(world.load(a.asm(a.call(SOCKET_COOKIE), *OUT), SOCKET_FILTER))
     refused(world.load(a.asm(a.call(SOCKET_COOKIE), *OUT), KPROBE), "EINVAL", "unknown func bpf_get_socket_cookie#46")
+
+
+# -- options: of sockets that an iterator has locked ----------------------------------------------------------------------
+
+
+def option(func: int, size: int = 4) -> list[a.Insn]:
+    return [a.mov_imm(R2, 1), a.mov_imm(R3, 7), a.mov(R4, R10), a.add_imm(R4, -8), a.mov_imm(R5, size), a.call(func)]
+
+
+@pytest.mark.parametrize("func", [SET_OPTION, GET_OPTION])
+def test_options_of_iterators(world: World, types: KernelBtf, func: int) -> None:
+    shown = [a.ldx(8, R1, R1, 8), a.jmp_imm("eq", R1, 0, "out")]
+    value = [a.st(8, R10, -8, 0)]
+    for target in ("tcp", "unix"):
+        accepted(tracing(world, types, f"bpf_iter_{target}", *shown, *value, *option(func), kind=ITER))
+        accepted(tracing(world, types, f"bpf_iter_{target}", *shown, *value, *option(func), kind=ITER, gpl=False))
+        unchecked = [a.ldx(8, R1, R1, 8), *value, *option(func)]
+        refused(tracing(world, types, f"bpf_iter_{target}", *unchecked, kind=ITER), "EACCES", "R1 type=ptr_or_null_ expected=")
+        verdict = tracing(world, types, f"bpf_iter_{target}", *shown, *value, *option(func, 9), kind=ITER)
+        refused(verdict, "EINVAL", "invalid indirect access")
+        refused(tracing(world, types, f"bpf_iter_{target}", *value, *option(func), kind=ITER), "EACCES", "R1 type=ctx expected=")
+    name = {SET_OPTION: "setsockopt#49", GET_OPTION: "getsockopt#57"}[func]
+    at_function = [a.ldx(8, R1, R1, 0), *value, *option(func)]
+    refused(tracing(world, types, "tcp_connect", *at_function), "EINVAL", f"unknown func bpf_{name}")
+    at_map = [a.ldx(8, R1, R1, 24), a.jmp_imm("eq", R1, 0, "out"), *value, *option(func)]
+    refused(tracing(world, types, "bpf_iter_sockmap", *at_map, kind=ITER), "EINVAL", f"unknown func bpf_{name}")
 
 
 # -- statistics of cgroups --------------------------------------------------------------------------------------------

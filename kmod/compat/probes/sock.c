@@ -86,3 +86,6 @@ static inline u32 probe_frag_off(const skb_frag_t *frag) { return skb_frag_off(f
 
 #line 1 "HAVE_XDP_BUFF_FRAGS"
 static inline u32 probe_xdp_frags(struct xdp_buff *xdp) { return xdp_buff_has_frags(xdp) ? xdp_get_shared_info_from_buff(xdp)->xdp_frags_size : 0; }
+
+#line 1 "HAVE_TASK_BPF_CTX"
+static inline const void *probe_bpf_ctx(const struct task_struct *task) { return task->bpf_ctx; }
