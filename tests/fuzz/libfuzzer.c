@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * libFuzzer's way into the user-space build: an input holds the fields of a load request, instructions, BTF, function and line records, and the
- * attributes of one map. All of it is parsed and verified; what is accepted runs, watched. libfuzzer.py writes inputs of this shape.
+ * attributes of one map. All of it is parsed and verified; what is accepted runs, watched; the instructions are printed once more as
+ * objects of the kernel's types, where the BTF is to be that. libfuzzer.py writes inputs of this shape.
  */
 #include "../../verifier/user/lib.h"
 
@@ -12,6 +13,8 @@
 #define LIMIT		4000	/* instructions to verify, and to run */
 #define MAX_VALUE	4096
 #define FIXED_MAPS	6
+#define SHOW_AT		0xffff888000001000ULL
+#define SHOW_STEPS	(1 << 17)	/* for all objects of an input; begins no other then */
 
 struct input {
 	u8 prog_type, attach_type, prog_flags, log_level;
@@ -62,6 +65,34 @@ static void look_at_types(struct bcu *w, const struct bc_btf *btf)
 		id = i;
 		if (bc_btf_type(btf, i))
 			bc_btf_skip_modifiers(btf, &id);
+	}
+}
+
+static void show(struct bcu *w, const struct input *in, const void *memory, u32 size)
+{
+	u32 i, steps = 0, text_size = in->max_entries % 200 + 1;
+	struct bcu_show show;
+	char *text;
+	int ret;
+
+	for (i = 1; i < w->vmlinux->type_cnt + 2 && steps < SHOW_STEPS; i++) {
+		memset(&show, 0, sizeof(show));
+		show.text = text = malloc(text_size);
+		show.text_size = text_size;
+		show.type_id = i;
+		show.flags = in->map_flags & 15;
+		show.addr = SHOW_AT + (in->map_flags & 16 ? in->key_size % 64 : 0);
+		show.memory = memory;
+		show.memory_addr = SHOW_AT;
+		show.memory_size = size;
+		show.field = memory;
+		show.field_addr = SHOW_AT + in->value_size % 64;
+		show.field_size = min_t(u32, size, in->value_type_id % 17);
+		ret = bcu_btf_show(w, &show);
+		if (ret >= 0 && strnlen(text, text_size) != min_t(u32, ret, text_size - 1))
+			die("a type's text", "has another length than was told");
+		steps += show.steps;
+		free(text);
 	}
 }
 
@@ -146,6 +177,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	load.line_info_cnt = (bytes - size) / sizeof(struct bpf_line_info);
 	if (load.btf_fd >= 0)
 		look_at_types(w, w->objs[load.btf_fd - BCU_FIRST_FD].ptr);
+	if (load.btf_fd >= 0 && w->vmlinux)
+		show(w, &in, insns, load.insn_cnt * sizeof(struct bpf_insn));
 	else
 		load.func_info_cnt = load.line_info_cnt = 0;	/* the loader takes none without BTF */
 

@@ -152,6 +152,25 @@ def kept() -> dict[str, bytes]:
     return made
 
 
+def shown() -> dict[str, bytes]:
+    """Types of all kinds, to be printed: numbers, bits, text, arrays, unions, pointers and enumerations in each other."""
+    btf = b.Btf()
+    number, byte, wide = btf.int("int", 4), btf.int("char", 1, b.CHAR), btf.int("__int128", 16, 0)
+    flag, odd = btf.int("_Bool", 1, b.BOOL), btf.int("odd", 4, 0, bits=24)
+    text, rows = btf.array(byte, number, 8), btf.array(btf.array(number, number, 3), number, 2)
+    inner = btf.struct("inner", 8, [("x", number, 0), ("y", odd, 32)])
+    nameless = btf.struct("", 4, [("left", number, 0), ("right", flag, 0)], b.UNION)
+    alias = btf.modifier(b.TYPEDEF, btf.modifier(b.CONST, inner), "inner_t")
+    members = [("a", number, 0), ("text", text, 32), ("rows", rows, 96), ("in", alias, 288), ("", nameless, 352)]
+    btf.struct("outer", 80, [*members, ("to", btf.ptr(inner), 384), ("wide", wide, 512)])
+    memory = bytes(range(1, 81)) + bytes(range(200, 256)) + bytes(64)
+    made = {}
+    for flags, at, room in ((0, 0, 199), (1, 0, 40), (2, 3, 199), (15, 60, 199), (28, 0, 1), (31, 7, 199)):
+        spec = MapSpec("", 0, at, 8, room, flags)
+        made[f"shown {flags} {at}"] = pack(memory, btf=btf.blob(), kernel=True, spec=spec, value_type=4)
+    return made
+
+
 def seeds(count: int) -> dict[str, bytes]:
     """First inputs by name: our tables of programs and of BTF, and @count random programs."""
     made: dict[str, bytes] = {}
@@ -162,7 +181,7 @@ def seeds(count: int) -> dict[str, bytes]:
         made[case.name] = of_case(case, len(made) % 8)
         if len(made) % 4 == 0:
             made[case.name + " lines"] = with_lines(case)
-    made |= kept()
+    made |= kept() | shown()
     for name, _, _, make in BAD:
         made["btf " + name] = pack(b"", btf=blob_of(make)[:65535])
     for name, (blob, _, value) in {"lock": b.lock_btf(), "kptr": b.kptr_btf()}.items():
