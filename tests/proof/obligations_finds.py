@@ -236,6 +236,21 @@ def settled(source: csource.Source) -> Case:
     return c
 
 
+def of_known_sign(source: csource.Source) -> Case:
+    """Where the sign is known, what bounds the number without it bounds it with it, too."""
+    c = case(source)
+    s = c.scalar("s", X)
+    value, mask = parts(s.term["t"])
+    bounds = {suffix: four(s, suffix) for suffix in WIDTHS}
+    c.call("bc_bounds_sync", "s")
+    for suffix, width in WIDTHS.items():
+        unknown, sign = (z3.Extract(width - 1, width - 1, term) for term in (mask, value))
+        umin, umax, _, _ = bounds[suffix]
+        claim_no_wider(c, "not negative", z3.And(unknown == 0, sign == 0), c.after("s"), suffix, smin=umin)
+        claim_no_wider(c, "negative", z3.And(unknown == 0, sign == 1), c.after("s"), suffix, smax=umax)
+    return c
+
+
 def of_what_varies(op: str, is32: bool) -> Build:
     """An operand that is no constant is followed."""
 
@@ -276,6 +291,36 @@ def refine_sets(is32: bool) -> Build:
         c.members += [bit != 0, bit & (bit - 1) == 0, X & bit != 0]
         c.call("bc_scalar_refine", "yes_a", "yes_b", "no_a", "no_b", spec.JUMP_OPS["JSET"], is32)
         c.claim("known", parts(c.after("yes_a").term["t"])[1] & bit == 0)
+        return c
+
+    return build
+
+
+def refine_tells(op: str, is32: bool) -> Build:
+    """The greatest number that a jump leaves is that of the other width as well, where the number fits."""
+
+    def build(source: csource.Source) -> Case:
+        name = "yes_a" if op.endswith("LE") else "no_a"
+        c = case(source, sync(X, of=[name]))
+        c.scalar("yes_a", X)
+        c.scalar("yes_b", Y)
+        c.state.memory["no_a"], c.state.memory["no_b"] = c.state.memory["yes_a"], c.state.memory["yes_b"]
+        c.members += spec.is_exactly(c.state.memory["yes_b"], Y).values()
+        c.members.append(spec.holds("JSLE" if op[1] == "S" else "JLE", X, Y, is32))
+        before = c.state.memory[name]
+        value, mask = parts(before.term["t"])
+        c.call("bc_scalar_refine", "yes_a", "yes_b", "no_a", "no_b", spec.JUMP_OPS[op], is32)
+        least, most = z3.BitVecVal(-(1 << 31), 64), z3.BitVecVal((1 << 31) - 1, 64)
+        if is32:
+            given, suffix, bound = z3.And(spec.high(value) == 0, spec.high(mask) == 0), "", spec.zext(spec.low(Y))
+            positive = z3.And(given, part(before, "smin32") >= 0)
+        else:
+            given, suffix, bound = z3.ULE(Y, spec.U32), "32", spec.low(Y)
+            positive = z3.And(part(before, "smin") >= least, least <= Y, most >= Y)
+        if op[1] == "S":
+            claim_no_wider(c, "signed", positive, c.after(name), suffix, smax=bound)
+        else:
+            claim_no_wider(c, "unsigned", given, c.after(name), suffix, umax=bound)
         return c
 
     return build
@@ -328,6 +373,9 @@ def finds() -> list[Any]:
             for side in "ba":
                 name = f"{op}, {bits} bits: what is the {'second' if side == 'b' else 'first'} constant"
                 table.add(name, "bc_scalar_refine", refine_is(op, bool(suffix), side), "exact")
+        for op, way in (("JLE", "taken"), ("JGT", "not taken"), ("JSLE", "taken"), ("JSGT", "not taken")):
+            name = f"{op}, {bits} bits: {way}, what the other width is told"
+            table.add(name, "bc_scalar_refine", refine_tells(op, bool(suffix)), "exact")
     table.add("lsh_bounds32, what it finds", "lsh_bounds32", shifted_low_half, "exact")
     table.add("bc_bounds_32_from_64, what it finds", "bc_bounds_32_from_64", from_64, "exact")
     table.add("bc_bounds_64_from_32, what it finds", "bc_bounds_64_from_32", from_32, "exact")
@@ -337,4 +385,5 @@ def finds() -> list[Any]:
             name = f"bc_scalar_sext, {size} bytes to {4 if to32 else 8}, what it finds"
             table.add(name, "bc_scalar_sext", extended(size, to32), "exact")
     table.add("bc_bounds_sync, by the known bits", "bc_bounds_sync", settled, "exact")
+    table.add("bc_bounds_sync, of a known sign", "bc_bounds_sync", of_known_sign, "exact")
     return table.entries
