@@ -77,10 +77,12 @@ def boot_image(kernel: Kernel) -> Path:
 
 
 def build_initramfs(kernel: Kernel, out: Path) -> None:
-    """Writes the initramfs for one boot of this kernel."""
+    """Writes the initramfs for one boot of this kernel. The kernel's configuration goes along, to stand in the machine's own
+    /boot as on every distribution: programs with `__kconfig` variables are loaded by it."""
     members = [(name, 0o040755, b"") for name in ("dev", "proc", "sys", "root", "modules")]
     members.append(("init", 0o100755, agent().read_bytes()))
     members.append(("vm.conf", 0o100644, f"repo={REPO}\nmount={MOUNT}\n".encode()))
+    members.append(("config", 0o100644, kernel.config_path.read_bytes()))
     order = []
     for path in kernel.boot_modules():
         name = path.name.split(".ko")[0] + ".ko"

@@ -31,6 +31,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/types.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -72,6 +73,8 @@ static struct job jobs[MAX_JOBS];
 static int port = -1;
 static int wake[2];
 static char kept_repo[4096];
+static char *kernel_config;
+static size_t kernel_config_size;
 
 static void say(const char *what, const char *about)
 {
@@ -262,6 +265,8 @@ static void move_to_root(void)
 		close(i);
 
 	read_config(opts, sizeof(opts));
+	if (read_whole("/config", &kernel_config, &kernel_config_size))
+		say("cannot read", "the kernel's configuration");
 	load_boot_modules();
 	for (tries = 0; mount("root", "/root", "9p", MS_RDONLY, opts); tries++) {
 		if (tries == 50)
@@ -288,12 +293,30 @@ static void loopback_up(void)
 	close(s);
 }
 
+/* Where distributions have it, and libbpf and bpftool look: a tree's lies beside the tree alone, and /boot here would be the host's. */
+static void put_kernel_config(void)
+{
+	struct utsname name;
+	char path[128];
+	int fd;
+
+	private_tmpfs("/boot", "mode=755");
+	uname(&name);
+	snprintf(path, sizeof(path), "/boot/config-%s", name.release);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0 || write(fd, kernel_config, kernel_config_size) != (ssize_t)kernel_config_size)
+		say("cannot write", path);
+	close(fd);
+	free(kernel_config);
+}
+
 /* What a normal system has mounted; a kernel without one of them is no fault. */
 static void mount_usual(void)
 {
 	private_tmpfs("/tmp", "mode=1777");
 	private_tmpfs("/run", "mode=755");
 	private_tmpfs("/var/tmp", "mode=1777");
+	put_kernel_config();
 	mkdir("/run/lock", 01777);
 	mkdir("/run/vm", 0755);
 	mkdir("/dev/pts", 0755);
