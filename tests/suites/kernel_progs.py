@@ -222,8 +222,11 @@ def replace(path: Path, text: str) -> None:
 
 
 def in_machine(vm: VM, is_native: bool, objects: list[Path], timeout: float = LIMIT) -> str:
-    """What the loader prints in a machine. It is killed, and TimeoutError raised, when the time is over."""
-    command = [str(loader()), *map(str, objects)]
+    """What the loader prints in a machine, with a file system for objects where libbpf pins maps, as an administrator mounts
+    it: in a namespace of its own, so that it goes with the loader. That is killed, and TimeoutError raised, when the time is
+    over."""
+    mount = 'mount -t bpf none /sys/fs/bpf && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", mount, "sh", str(loader()), *map(str, objects)]
     done = vm.run(command if is_native else ["bpfcompat", "run", "--", *command], native=is_native, timeout=timeout)
     assert done.returncode == 0, done.stderr[-2000:]
     return whole(done.stdout)
