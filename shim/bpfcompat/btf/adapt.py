@@ -6,6 +6,7 @@ from typing import Dict, List, Optional, Tuple
 from bpfcompat.btf.blob import INT, STRUCT, UNION, Blob, Type
 from bpfcompat.btf.iterators import add_contexts, add_iterators
 from bpfcompat.btf.tracepoints import add_tracepoints
+from bpfcompat.btf.twins import merge_twins
 
 KABI = "__UNIQUE_ID_rh_kabi_hide"
 OLD_EVENT, NEW_EVENT = "ftrace_raw_", "trace_event_raw_"
@@ -75,6 +76,15 @@ def name_events(blob: Blob) -> int:
     for entry, name in missing:
         blob.add_copy(entry, NEW_EVENT + name)
     return len(missing)
+
+
+def name_times(blob: Blob) -> int:
+    """Since 4.18 nanosleep(2) takes a struct __kernel_timespec; before, a timespec with the same members: have both."""
+    own = blob.find(STRUCT, "timespec")
+    if own is None or blob.find(STRUCT, "__kernel_timespec") is not None:
+        return 0
+    blob.add_copy(own, "__kernel_timespec")
+    return 1
 
 
 def fit_sizes(blob: Blob) -> int:
@@ -181,9 +191,11 @@ def add_unset(blob: Blob) -> int:
 def adapt(blob: Blob, probes: Optional[Dict[str, str]] = None) -> Dict[str, int]:
     """All of it; may be done twice to the same blob. @probes: see tracepoints.py. Returns how much of each was done."""
     done = {
+        "twins": merge_twins(blob),
         "kabi_members": name_kabi(blob),
         "trace_events": name_events(blob),
         "sizes": fit_sizes(blob),
+        "times": name_times(blob),
         "namespaces": name_namespaces(blob),
         "virtual": add_virtual(blob),
         "unset": add_unset(blob),
