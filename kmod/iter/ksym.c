@@ -9,6 +9,7 @@ struct cursor {
 	loff_t pos;
 	void *iter;		/* struct kallsym_iter */
 	u32 bytes;
+	s64 at, end, module;	/* where its fields are: pos, pos_arch_end, module_name; negative: nowhere */
 };
 
 static const struct seq_operations *kallsyms;
@@ -35,6 +36,16 @@ static bool ksym_available(void)
 	return kallsyms && iter_type() > 0;
 }
 
+/* Negative, or the place of a field of that size; 0: of any. */
+static s64 field(s32 id, const char *name, s64 size)
+{
+	const struct bc_btf *btf = bc_btf_vmlinux();
+	u32 type;
+	s64 off = bc_btf_member(btf, id, name, &type);
+
+	return off >= 0 && size && bc_btf_size(btf, type) != size ? -EINVAL : off;
+}
+
 /* As /proc/kallsyms judges, for programs that ask. */
 static bool may_see_addresses(void)
 {
@@ -45,17 +56,18 @@ static int ksym_open(struct bc_iter_session *s)
 {
 	struct cursor *c = cursor_of(s);
 	s32 id = iter_type();
-	u32 type;
-	s64 off;
+	s64 shows = field(id, "show_value", sizeof(int));
 
 	c->bytes = bc_btf_size(bc_btf_vmlinux(), id);
+	c->at = field(id, "pos", sizeof(loff_t));
+	c->end = field(id, "pos_arch_end", sizeof(loff_t));
+	c->module = field(id, "module_name", 0);
 	/* zeroes are where it starts */
 	c->iter = bc_alloc(NULL, c->bytes);
 	if (!c->iter)
 		return -ENOMEM;
-	off = bc_btf_member(bc_btf_vmlinux(), id, "show_value", &type);
-	if (off >= 0 && bc_btf_size(bc_btf_vmlinux(), type) == sizeof(int))
-		*(int *)(c->iter + off) = may_see_addresses();
+	if (shows >= 0)
+		*(int *)(c->iter + shows) = may_see_addresses();
 	s->seq.private = c->iter;
 	return 0;
 }
@@ -80,8 +92,22 @@ static void ksym_stop(struct bc_iter_session *s, void *iter)
 	kallsyms->stop(&s->seq, iter);
 }
 
+/*
+ * Programs tell by this where the kernel's own symbols end. Kernels that do not note it have none but modules' behind those, and so the
+ * other ends stay where they have not been reached.
+ */
+static void note_end(const struct cursor *c)
+{
+	loff_t *end = c->iter + c->end;
+
+	if (c->at >= 0 && c->end >= 0 && c->module >= 0 && !*end && *(const char *)(c->iter + c->module))
+		*end = *(const loff_t *)(c->iter + c->at);
+}
+
 static int ksym_fill(struct bc_iter_session *s, void *iter, u64 *words)
 {
+	if (iter)
+		note_end(cursor_of(s));
 	words[0] = (unsigned long)iter;
 	return 0;
 }

@@ -529,6 +529,18 @@ def every_symbol():
     assert len(wanted - seen) == 0, (len(wanted - seen), list(wanted - seen)[:5])
 
 
+@case
+def whose_symbol_it_is():
+    """Behind the end of the kernel's own they are of modules, and have their names."""
+    ends = pair(load(8, (8, "kallsym_iter", "pos_arch_end")), load(8, (8, "kallsym_iter", "pos")))
+    first = [*unless_over(), a.add_imm(R1, BTF.offset("kallsym_iter", "module_name")), a.ldx(1, R1, R1, 0)]
+    more = pair(first, load(8, (4, "kallsym_iter", "show_value")))
+    seen = numbers(all_of(iterator("ksym", *unless_over(), *ends, *unless_over(), *more)), 4)
+    wrong = [row for row in seen if (not row[0] or row[0] > row[1]) != (not row[2])]
+    assert not wrong, (len(wrong), wrong[:5])
+    assert {bool(row[2]) for row in seen} == {False, True} and {row[3] for row in seen} == {1}
+
+
 # ---- elements ----
 
 KEY = [*unless_over(16), a.ldx(4, R1, R1, 0)]

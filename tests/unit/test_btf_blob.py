@@ -20,9 +20,10 @@ from verifier_lib import World
 
 from bpfcompat.btf import load as btf_load
 from bpfcompat.btf.adapt import adapt
-from bpfcompat.btf.blob import FUNC_PROTO, HEADER, PTR, STRUCT, TYPEDEF, UNION, Blob, BtfError
-from bpfcompat.btf.iterators import add_iterators
+from bpfcompat.btf.blob import FUNC, FUNC_PROTO, HEADER, PTR, STRUCT, TYPEDEF, UNION, Blob, BtfError
+from bpfcompat.btf.iterators import CONTEXTS, add_contexts, add_iterators
 from bpfcompat.btf.make import inspect, make
+from bpfcompat.btf.twins import merge_twins
 
 OLD_KERNEL = """
 int vlais{2}(int n);
@@ -389,12 +390,14 @@ def test_iterators_are_described() -> None:
     btf.int("unsigned char", 1, 0)
     btf.int("short unsigned int", 2, 0)
     btf.modifier(b.TYPEDEF, btf.struct("", 8, [("counter", long, 0)]), "atomic64_t")
-    for name in ("task_struct", "file", "seq_file"):
+    for name in ("task_struct", "file", "seq_file", "cgroup"):
         btf.struct(name, 8, [("a", long, 0)])
+    offset = btf.modifier(b.TYPEDEF, long, "loff_t")
+    btf.struct("kallsym_iter", 24, [("pos", offset, 0), ("name", btf.array(char, number, 9), 64)])
     # of the kernel's own, older: it keeps what it has
     btf.struct("bpf_prog", 8, [("jited", char, 0), ("len", number, 32)])
     blob = Blob(btf.blob())
-    assert add_iterators(blob) == 6  # there is no vm_area_struct to go through
+    assert add_iterators(blob) == 7  # there is no vm_area_struct to go through, and no function that goes through cgroups
     once = blob.pack()
     assert add_iterators(blob) == 0 and blob.pack() == once
     world = KernelBtf(data=once)
@@ -408,6 +411,89 @@ def test_iterators_are_described() -> None:
     assert [world.offset("bpf_iter_meta", name) for name in ("seq", "session_id", "seq_num")] == [0, 8, 16]
     assert world.offset("bpf_prog", "len") == 4 and world.offset("bpf_prog", "aux") % 8 == 0
     assert world.offset("bpf_map", "refcnt", "counter") % 8 == 0
+    assert [world.offset("kallsym_iter", name) for name in ("pos", "pos_arch_end", "show_value")] == [0, 24, 56]
     with World() as verifier:
         fd, log = verifier.btf(once, kernel=True)
         assert fd >= 0, log
+
+
+def test_an_iterator_needs_functions_of_the_kernel() -> None:
+    """Cgroups are walked by the kernel's own functions: where it lacks one, nobody is promised the iterator."""
+    functions = ("cgroup_v1v2_get_from_fd", "css_next_descendant_post")
+    for present in ((), functions[:1], functions[1:], functions):
+        btf = b.Btf()
+        for name, size in (("unsigned int", 4), ("unsigned char", 1), ("short unsigned int", 2), ("char", 1), ("int", 4)):
+            btf.int(name, size, 0)
+        long = btf.int("long long unsigned int", 8, 0)
+        btf.modifier(b.TYPEDEF, btf.struct("", 8, [("counter", long, 0)]), "atomic64_t")
+        for name in ("seq_file", "cgroup"):
+            btf.struct(name, 8, [("a", long, 0)])
+        for name in present:
+            btf.func(name, btf.proto(long, []))
+        blob = Blob(btf.blob())
+        add_iterators(blob)
+        assert (blob.find(FUNC, "bpf_iter_cgroup") is not None) == (present == functions), present
+        assert blob.find(FUNC, "bpf_iter_bpf_map") is not None
+
+
+def test_contexts_lie_as_the_header_says(tmp_path: Path) -> None:
+    btf = b.Btf()
+    for name, size in (("unsigned int", 4), ("unsigned char", 1), ("short unsigned int", 2), ("int", 4)):
+        btf.int(name, size, 0)
+    btf.int("long long unsigned int", 8, 0)
+    blob = Blob(btf.blob())
+    assert add_contexts(blob) == len(CONTEXTS) - 1  # there is no pt_regs
+    lines = ["#include <linux/bpf.h>"]
+    for name, fields in CONTEXTS:
+        entry = blob.find(STRUCT, name)
+        if entry is None:
+            continue
+        assert len(entry.members) == len(fields)
+        places = {blob.string(member[0]): member[2] // 8 for member in entry.members}
+        lines += [f'_Static_assert(__builtin_offsetof(struct {name}, {field}) == {at}, "");' for field, at in places.items()]
+        lines.append(f'_Static_assert(sizeof(struct {name}) == {entry.value}, "{name}");')
+    assert len(lines) > 80
+    source = tmp_path / "layout.c"
+    source.write_text("\n".join(lines) + "\n")
+    done = subprocess.run(["gcc", "-fsyntax-only", source], capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+
+
+def test_twins_are_one_again() -> None:
+    """Two that differ in what lies behind a pointer alone are one; those that differ themselves, or in what they hold, stay."""
+    btf = b.Btf()
+    number = btf.int("unsigned int", 4, 0)
+    other = btf.int("long unsigned int", 8, 0)
+    rings = [btf.struct("ring", 8, [("a", number, 0), ("b", number, 32)]), btf.struct("ring", 8, [("c", other, 0)])]
+    tasks, holders, functions = [], [], []
+    for ring in rings:
+        event = btf.struct("event", 8, [("ring", btf.ptr(ring), 0)])
+        inner = btf.struct("", 8, [("event", btf.ptr(event), 0)])
+        tasks.append(btf.struct("task", 16, [("inner", inner, 0), ("first", btf.array(event, number, 1), 64)]))
+        holders.append(btf.struct("holder", 8, [("ring", ring, 0)]))
+        task = btf.modifier(b.CONST, tasks[-1])
+        functions.append(btf.func(f"of{ring}", btf.proto(0, [("task", btf.ptr(task))])))
+    variable = btf.var("init", tasks[1])
+    blob = Blob(btf.blob())
+    assert merge_twins(blob) == 2  # event, task
+    once = blob.pack()
+    assert merge_twins(blob) == 0 and blob.pack() == once
+    left = [[entry.id for entry in blob.find_all(STRUCT, name)] for name in ("task", "ring", "holder")]
+    assert left == [tasks[:1], rings, holders]
+    for function in functions:
+        pointer = blob.list[blob.list[function - 1].value - 1].params[0][1]
+        assert blob.list[blob.list[pointer - 1].value - 1].value == tasks[0]
+    assert blob.list[variable - 1].value == tasks[0]
+    assert blob.size_of(tasks[1]) == 8 and not blob.string(blob.list[tasks[1] - 1].name_off)
+    with World() as verifier:
+        fd, log = verifier.btf(once, kernel=True)
+        assert fd >= 0, log
+
+
+def test_time_of_nanosleep() -> None:
+    btf = b.Btf()
+    long = btf.int("long int", 8)
+    btf.struct("timespec", 16, [("tv_sec", long, 0), ("tv_nsec", long, 64)])
+    blob = Blob(btf.blob())
+    assert adapt(blob)["times"] == 1 and adapt(blob)["times"] == 0
+    assert KernelBtf(data=blob.pack()).offset("__kernel_timespec", "tv_nsec") == 8

@@ -96,6 +96,107 @@ OBJECTS = (
 # What programs get from the module and hand to its helpers, in the layout of bpf(2)'s own header. Programs relocate against these
 # like against any type of the kernel's, though no kernel could have another layout.
 CONTEXTS = (
+    (
+        "bpf_sock",
+        (
+            ("bound_dev_if", "u32"),
+            ("family", "u32"),
+            ("type", "u32"),
+            ("protocol", "u32"),
+            ("mark", "u32"),
+            ("priority", "u32"),
+            ("src_ip4", "u32"),
+            ("src_ip6", "u32[4]"),
+            ("src_port", "u32"),
+            ("dst_port", "u16"),
+            ("dst_ip4", "u32"),
+            ("dst_ip6", "u32[4]"),
+            ("state", "u32"),
+            ("rx_queue_mapping", "int"),
+        ),
+    ),
+    (
+        "__sk_buff",
+        (
+            ("len", "u32"),
+            ("pkt_type", "u32"),
+            ("mark", "u32"),
+            ("queue_mapping", "u32"),
+            ("protocol", "u32"),
+            ("vlan_present", "u32"),
+            ("vlan_tci", "u32"),
+            ("vlan_proto", "u32"),
+            ("priority", "u32"),
+            ("ingress_ifindex", "u32"),
+            ("ifindex", "u32"),
+            ("tc_index", "u32"),
+            ("cb", "u32[5]"),
+            ("hash", "u32"),
+            ("tc_classid", "u32"),
+            ("data", "u32"),
+            ("data_end", "u32"),
+            ("napi_id", "u32"),
+            ("family", "u32"),
+            ("remote_ip4", "u32"),
+            ("local_ip4", "u32"),
+            ("remote_ip6", "u32[4]"),
+            ("local_ip6", "u32[4]"),
+            ("remote_port", "u32"),
+            ("local_port", "u32"),
+            ("data_meta", "u32"),
+            ("flow_keys", "void *"),
+            ("tstamp", "u64"),
+            ("wire_len", "u32"),
+            ("gso_segs", "u32"),
+            ("sk", "bpf_sock *"),
+            ("gso_size", "u32"),
+            ("tstamp_type", "u8"),
+            ("hwtstamp", "u64"),
+        ),
+    ),
+    (
+        "xdp_md",
+        (
+            ("data", "u32"),
+            ("data_end", "u32"),
+            ("data_meta", "u32"),
+            ("ingress_ifindex", "u32"),
+            ("rx_queue_index", "u32"),
+            ("egress_ifindex", "u32"),
+        ),
+    ),
+    (
+        "bpf_tcp_sock",
+        (
+            ("snd_cwnd", "u32"),
+            ("srtt_us", "u32"),
+            ("rtt_min", "u32"),
+            ("snd_ssthresh", "u32"),
+            ("rcv_nxt", "u32"),
+            ("snd_nxt", "u32"),
+            ("snd_una", "u32"),
+            ("mss_cache", "u32"),
+            ("ecn_flags", "u32"),
+            ("rate_delivered", "u32"),
+            ("rate_interval_us", "u32"),
+            ("packets_out", "u32"),
+            ("retrans_out", "u32"),
+            ("total_retrans", "u32"),
+            ("segs_in", "u32"),
+            ("data_segs_in", "u32"),
+            ("segs_out", "u32"),
+            ("data_segs_out", "u32"),
+            ("lost_out", "u32"),
+            ("sacked_out", "u32"),
+            ("bytes_received", "u64"),
+            ("bytes_acked", "u64"),
+            ("dsack_dups", "u32"),
+            ("delivered", "u32"),
+            ("delivered_ce", "u32"),
+            ("icsk_retransmits", "u32"),
+        ),
+    ),
+    ("btf_ptr", (("ptr", "void *"), ("type_id", "u32"), ("flags", "u32"))),
     ("bpf_perf_event_data", (("regs", "pt_regs"), ("sample_period", "u64"), ("addr", "u64"))),
     ("bpf_raw_tracepoint_args", (("args", "u64[0]"),)),
     ("bpf_perf_event_value", (("counter", "u64"), ("enabled", "u64"), ("running", "u64"))),
@@ -105,6 +206,20 @@ CONTEXTS = (
 SOCKETS = (
     ("tcp6_sock", (("tcp", "tcp_sock"), ("inet6", "ipv6_pinfo"))),
     ("udp6_sock", (("udp", "udp_sock"), ("inet6", "ipv6_pinfo"))),
+)  # type: Tuple[Tuple[str, Fields], ...]
+# Where a reader of the kernel's symbols is: fields that old kernels lack, which the module keeps behind the kernel's own
+# (kmod/iter/ksym.c).
+SYMBOLS = (
+    (
+        "kallsym_iter",
+        (
+            ("pos_arch_end", "loff_t"),
+            ("pos_mod_end", "loff_t"),
+            ("pos_ftrace_mod_end", "loff_t"),
+            ("pos_bpf_end", "loff_t"),
+            ("show_value", "int"),
+        ),
+    ),
 )  # type: Tuple[Tuple[str, Fields], ...]
 # To each other: what refers to what comes later.
 LATER = {"bpf_prog_aux": (("prog", "bpf_prog *"), ("dst_prog", "bpf_prog *"))}
@@ -126,7 +241,10 @@ TARGETS = (
     ("unix", (("unix_sk", "unix_sock *"), ("uid", "uid_t"))),
     ("netlink", (("sk", "netlink_sock *"),)),
     ("ipv6_route", (("rt", "fib6_info *"),)),
+    ("cgroup", (("cgroup", "cgroup *"),)),
 )  # type: Tuple[Tuple[str, Fields], ...]
+# The kernel's functions without which the module has no such target (kmod/compat/cgroup_walk.c).
+NEEDED = {"cgroup": ("cgroup_v1v2_get_from_fd", "css_next_descendant_post")}
 
 NUMBERS = {
     "u8": ("unsigned char",),
@@ -225,7 +343,12 @@ def add_iterators(blob: Blob) -> int:
             _complete(types, name, fields)
     except KeyError:
         return 0
+    for name, fields in SYMBOLS:
+        if blob.find(STRUCT, name) is not None and blob.find(TYPEDEF, "loff_t") is not None:
+            _complete(types, name, fields)
     for name, fields in TARGETS:
+        if any(blob.find(FUNC, function) is None for function in NEEDED.get(name, ())):
+            continue
         if _add_target(types, name, (("meta", "bpf_iter_meta *"), *fields)):
             count += 1
     return count
