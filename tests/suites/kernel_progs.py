@@ -10,6 +10,7 @@ more, loads the scale tests natively and through the module in turn, and writes 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -113,26 +114,27 @@ class Load:
     peak: int
     usec: int
     memory: int  # kB
+    section: str
     why: str
 
 
 _NOISE = re.compile(
     r"verification time|stack depth|processed \d|\d+: \(|;|from \d|\d+: R|func#|math between|.*last_idx|.*regs=|-- |$"
-    r"|libbpf: (?:failed to load object|prog .*(?:failed to load|BPF program load failed)|-- )"
+    r"|libbpf: (?:failed to (?:load object|perform CO-RE)|prog .*(?:failed to (?:load|prepare load|relocate)|load failed)|-- )"
 )
 
 
 def read(text: str) -> dict[str, Load]:
     """The programs of an output, as "object:program"."""
     found = {}
-    row = r"(?ms)^@ (\S+)\.bpf\.o (\S+) \S+ (\d+) (-?\d+) (-?\d+) (-?\d+) (-?\d+) (-?\d+) (-?\d+) \d+\n(.*?)\n?@end$"
+    row = r"(?ms)^@ (\S+)\.bpf\.o (\S+) (\S+) (\d+) (-?\d+) (-?\d+) (-?\d+) (-?\d+) (-?\d+) (-?\d+) \d+\n(.*?)\n?@end$"
     for match in re.finditer(row, text):
-        name, program, log = match[1], match[2], match[10]
-        numbers = [int(part) for part in match.groups()[2:9]]
+        name, program, section, log = match[1], match[2], match[3], match[11]
+        numbers = [int(part) for part in match.groups()[3:10]]
         took = re.search(r"verification time (\d+) usec", log)
         numbers[5] = int(took[1]) if took else numbers[5]
         said = [line for line in log.splitlines() if not _NOISE.match(line)]
-        found[f"{name}:{program}"] = Load(*numbers, said[-1].strip() if said and numbers[1] else "")
+        found[f"{name}:{program}"] = Load(*numbers, section, said[-1].strip() if said and numbers[1] else "")
     assert len(found) > 20, f"no output of the loader: {text[-1000:]}"
     return found
 
@@ -153,24 +155,29 @@ def write_native(loads: dict[str, Load]) -> None:
 
 
 REASONS = [
-    (r"(?:calling|invalid) kernel function|extern \(func ksym\)", "the kernel function that it calls is not offered"),
+    (r"extern \(func ksym\) '(\w+)'", r"the kernel has no function \1"),
+    (r"(?:calling|invalid) kernel function", "the kernel function that it calls is not offered"),
     (r"unknown func (bpf_\w+)#", r"\1 is not offered"),
     (r"map 'server_map' is referenced but wasn't created", "a map is pinned, and user space has no paths that hold objects"),
     (r"map '(\w+)' is referenced but wasn't created", r"the map \1 cannot be made here"),
     (r"failed to find the address for kernel symbol|extern '__per_cpu_start'", "an address of the kernel is not known here"),
-    (r"failed to find kernel BTF type ID|not found in kernel BTF", "the kernel's BTF lacks what it names"),
+    (r"extern '(CONFIG_\w+)' \(strong\)", r"the kernel's configuration has no \1"),
+    (r"extern '(\w+)' \(strong\)", r"the kernel has no symbol \1"),
+    (r"extern \(var ksym\) '(\w+)': not found", r"the kernel's BTF has no variable \1"),
+    (r"failed to find kernel BTF type ID of '(\w+)'", r"the kernel has no \1 to attach to"),
     (r"kernel BTF|vmlinux BTF", "the kernel's BTF lacks what it names"),
-    (r"failed to resolve CO-RE relocation", "the kernel's types lack what it names"),
-    (r"failed to prepare load attributes: -3", "the kernel has no function of the name that it attaches to"),
+    (r"failed to resolve CO-RE relocation <\w+> \[\d+\] (?:\w+ )?(\S+)", r"the kernel has no \1 as the program reads it"),
+    (r"relocation decision ambiguity", "the kernel has several types of a name that it asks for"),
     (r"failed to open system Kconfig", "the kernel's configuration is not at hand in its machine"),
 ]
 
 
 def reason(name: str, load: Load, known: dict[str, str]) -> str:
-    if load.insns == 0 and re.search(r"bpf_iter_|cgroup_iter|cgroup_hierarchical|:dumper", name):
-        return "the iterator is not offered"
+    """What was seen goes before what is known: of one that came to no end nothing is to be seen."""
+    if load.section.startswith("iter") and "failed to find kernel BTF type ID" in load.why:
+        return f"there is no iterator {load.section.split('/')[-1]}"
     told = next((match.expand(text) for pattern, text in REASONS if (match := re.search(pattern, load.why))), "")
-    return told or known.get(name) or load.why or "?"
+    return told or (known.get(name) if load.error == errno.E2BIG else "") or load.why or "?"
 
 
 MOST = 1.1  # times the instructions that Linux processes
