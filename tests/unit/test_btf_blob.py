@@ -396,6 +396,7 @@ def test_iterators_are_described() -> None:
     btf.struct("kallsym_iter", 24, [("pos", offset, 0), ("name", btf.array(char, number, 9), 64)])
     # of the kernel's own, older: it keeps what it has
     btf.struct("bpf_prog", 8, [("jited", char, 0), ("len", number, 32)])
+    btf.struct("bpf_map", 8, [("refcnt", number, 0), ("id", number, 32)])
     blob = Blob(btf.blob())
     assert add_iterators(blob) == 7  # there is no vm_area_struct to go through, and no function that goes through cgroups
     once = blob.pack()
@@ -410,7 +411,8 @@ def test_iterators_are_described() -> None:
     assert [world.offset("bpf_iter__task_file", name) for name in ("meta", "task", "fd", "file")] == [0, 8, 16, 24]
     assert [world.offset("bpf_iter_meta", name) for name in ("seq", "session_id", "seq_num")] == [0, 8, 16]
     assert world.offset("bpf_prog", "len") == 4 and world.offset("bpf_prog", "aux") % 8 == 0
-    assert world.offset("bpf_map", "refcnt", "counter") % 8 == 0
+    assert [world.offset("bpf_map", name) for name in ("refcnt_own", "id")] == [0, 4]  # the own one is shorter
+    assert world.offset("bpf_map", "refcnt", "counter") % 8 == 0 and world.offset("bpf_map", "refcnt") >= 8
     assert [world.offset("kallsym_iter", name) for name in ("pos", "pos_arch_end", "show_value")] == [0, 24, 56]
     with World() as verifier:
         fd, log = verifier.btf(once, kernel=True)

@@ -300,19 +300,30 @@ def _lay_out(types: _Types, fields: Fields, end: int) -> Tuple[List[Tuple[int, i
 
 
 def _complete(types: _Types, name: str, fields: Fields) -> bool:
-    """A struct with at least these fields: the kernel's own gets what it lacks at its end. False: it had all."""
+    """
+    A struct with at least these fields, of these sizes: the kernel's own gets what it lacks at its end, and what is of another
+    size there (reference counts of vendors' early bpf(2) are shorter) has another name from then on. False: it had all.
+    """
     blob = types.blob
     own = blob.find(STRUCT, name)
-    have = {blob.string(member[0]) for member in own.members} if own else set()
-    lacking = tuple(field for field in fields if field[0] not in have)
+    members = own.members if own else []
+    places = {blob.string(member[0]): index for index, member in enumerate(members)}
+    lacking = []
+    for field in fields:
+        index = places.get(field[0])
+        if index is not None:
+            if blob.size_of(members[index][1]) == blob.size_of(types.find(field[1])):
+                continue
+            members[index] = (blob.add_string(field[0] + "_own"), *members[index][1:])
+        lacking.append(field)
     if own and not lacking:
         return False
-    members, end = _lay_out(types, lacking, own.value if own else 0)
+    more, end = _lay_out(types, tuple(lacking), own.value if own else 0)
     size = (end + 7) // 8 * 8
     if own is None:
-        types.made[name] = blob.add_struct(STRUCT, name, size, members)
+        types.made[name] = blob.add_struct(STRUCT, name, size, more)
     else:
-        blob.change(own, own.members + members, size)
+        blob.change(own, members + more, size)
     return True
 
 
