@@ -24,6 +24,7 @@ sys.path[:0] = [os.path.join(_TESTS, "unit"), _TESTS]
 import asm as a
 import bpfsys as b
 from asm import R0, R1, R2, R3, R4, R5, R6, R7, R10
+from bpfsys import symbols
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
@@ -91,17 +92,6 @@ def link_create(prog, target, cookie=0, flags=0, kind=41):
 
 def raw_tp_open(name, prog):
     return b.call(b.RAW_TRACEPOINT_OPEN, struct.pack("<QI", b.addr(b.buf(name.encode() + b"\0")), prog))
-
-
-def symbols(*names):
-    """Addresses of those that are there."""
-    found = {}
-    with open("/proc/kallsyms") as file:
-        for line in file:
-            address, _, name = line.split()[:3]
-            if name in names and name not in found:
-                found[name] = int(address, 16)
-    return found
 
 
 PGID = symbols("sys_getpgid", "__x64_sys_getpgid")

@@ -8,10 +8,12 @@ that it meets the kernel natively and the module under the shim.
 import collections
 import contextlib
 import ctypes
+import functools
 import os
 import struct
 
 SYS_BPF = 321
+OURS = "bpfcompat" in os.environ.get("LD_PRELOAD", "")  # else the kernel's own
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
@@ -202,6 +204,27 @@ class Prog:
 
     def log_text(self):
         return self.log.value.decode() if self.log is not None else ""
+
+
+@functools.cache
+def _all_symbols():
+    with open("/proc/kallsyms") as file:
+        return "\n" + file.read()
+
+
+def symbols(*names):
+    """Addresses of those that are there, the first of each; as they were when one was first asked for."""
+    found, text = {}, _all_symbols()
+    for name in names:
+        places = [at for at in (text.find(" " + name + end) for end in "\n\t") if at >= 0]
+        if places:
+            found[name] = int(text[text.rindex("\n", 0, min(places)) :][:17], 16)
+    return found
+
+
+def for_races(seconds):
+    """So long things are tried that may go wrong by chance; of the kernel's own only as long as shows that the case works."""
+    return seconds if OURS else min(seconds, 0.3)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ Prints {case: [allocations that failed, answers other than success and ENOMEM]} 
 
 import ctypes
 import errno
-import functools
 import json
 import os
 import struct
@@ -16,7 +15,7 @@ import asm as a
 import attach_cases as events
 import bpfsys as b
 from asm import R0, R1, R2, R10
-from kernel_btf import KernelBtf
+from kernel_btf import of_this_kernel
 
 FAIL_NTH = "/proc/self/fail-nth"
 MOST = 2000  # allocations of one request
@@ -220,12 +219,7 @@ TRACING, TRACED = 26, {"entry": (24, 12, "vfs_read"), "return": (25, 12, "vfs_re
 
 def tracing(place):
     attach, kind, name = TRACED[place]
-    return {"kind": TRACING, "expected_attach_type": attach, "attach_btf_id": types().find(kind, name)}
-
-
-@functools.cache
-def types():
-    return KernelBtf()
+    return {"kind": TRACING, "expected_attach_type": attach, "attach_btf_id": of_this_kernel().find(kind, name)}
 
 
 for _place in TRACED:

@@ -4,6 +4,7 @@
 Runs in a guest, natively too; see test_iter.py.
 """
 
+import array
 import collections
 import ctypes
 import errno
@@ -22,13 +23,12 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pard
 import asm as a
 import bpfsys as b
 from asm import R0, R1, R2, R3, R4, R5, R6, R7, R8, R10
-from kernel_btf import FUNC, KernelBtf
+from kernel_btf import FUNC, of_this_kernel
 
-BTF = KernelBtf()
+BTF = of_this_kernel()
 TRACING, ITER, ITER_LINK, SLEEPABLE = 26, 28, 4, 1 << 4
 LOOKUP, DELETE, PROBE_READ_KERNEL, SEQ_PRINTF, SEQ_WRITE, TASK_STACK, D_PATH = 1, 3, 113, 126, 127, 141, 147
 META, SESSION, NUM = 0, 8, 16  # places in the bpf_iter_meta: seq, session_id, seq_num
-OURS = "LD_PRELOAD" in os.environ  # else the kernel's own
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 CASES = []
@@ -398,11 +398,6 @@ def paths_of_files():
     os.close(fd)
 
 
-def symbol(name):
-    with open("/proc/kallsyms") as file:
-        return next((int(line.split()[0], 16) for line in file if line.split()[2] == name), 0)
-
-
 @case
 def files_of_bpf_objects():
     """What bpftool does to find out who holds what: by the file's operations, then the id behind private_data."""
@@ -432,7 +427,7 @@ def files_of_bpf_objects():
         "btf_fops": (btf, read_kernel(4, "btf", "id")),
     }
     for name, (fd, find) in kinds.items():
-        address = symbol(name)
+        address = b.symbols(name).get(name, 0)
         assert address, name
         f_op = [
             *unless_over(24),
@@ -520,13 +515,16 @@ def every_symbol():
         load(8, (8, "kallsym_iter", "value")),
         [*unless_over(), a.add_imm(R1, BTF.offset("kallsym_iter", "name")), a.ldx(8, R1, R1, 0)],
     )
-    seen = {(value, name.to_bytes(8, "little")) for value, name in numbers(all_of(iterator("ksym", *body)))}
+    told = array.array("Q", all_of(iterator("ksym", *body)))
+    exactly = set(zip(told[0::2], told[1::2], strict=True))
     with open("/proc/kallsyms") as file:
-        rows = [line.split() for line in file]
-    wanted = {(int(row[0], 16), (row[2].encode() + bytes(8))[:8]) for row in rows if len(row) == 3}
+        rows = [line.split() for line in file.read().splitlines()[::5]]  # to take them all apart takes seconds
+    wanted = {(int(row[0], 16), int.from_bytes(row[2].encode()[:8], "little")) for row in rows if len(row) == 3} - exactly
     # what stands behind a shorter name is of a longer one before it
-    seen = {(value, name.split(b"\0")[0].ljust(8, b"\0")) for value, name in seen}
-    assert len(wanted - seen) == 0, (len(wanted - seen), list(wanted - seen)[:5])
+    places = {value for value, _ in wanted}
+    shorter = {(value, name.to_bytes(8, "little").split(b"\0")[0]) for value, name in exactly if value in places}
+    lost = [(hex(value), name) for value, name in wanted if (value, name.to_bytes(8, "little").rstrip(b"\0")) not in shorter]
+    assert not lost, (len(lost), lost[:5])
 
 
 @case
@@ -677,7 +675,7 @@ def reach_of_a_program():
 @case
 def reach_of_another_program():
     """That takes a link's place, or is called by its program: where Linux 6.1 does not look."""
-    if not OURS:
+    if not b.OURS:
         return
     near = iterator("bpf_map_elem", *unless_over(24), a.ldx(8, R2, R1, 0))
     far = iterator("bpf_map_elem", *unless_over(24), a.st(8, R1, 8, 1))

@@ -10,7 +10,7 @@ import struct
 import sys
 
 import bpfsys as b
-from kernel_btf import FUNC, KernelBtf
+from kernel_btf import FUNC, of_this_kernel
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
@@ -18,7 +18,7 @@ sys.path[:0] = [os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
 import asm as a
 
 SCHED_CLS, SK_FULLSOCK, JIFFIES64 = 3, 95, 118
-btf = KernelBtf()
+btf = of_this_kernel()
 
 
 def kfunc(name):

@@ -16,11 +16,11 @@ import attach_cases as c  # first: it finds the assembler
 import bpfsys as b
 from asm import R0, R1, R2, R3, R4, R6, R7, R8, R9, R10
 from attach_cases import a
-from kernel_btf import FUNC, STRUCT, TYPEDEF, KernelBtf
+from kernel_btf import FUNC, STRUCT, TYPEDEF, of_this_kernel
 from programs import btf as types
 from programs import kptr_ref
 
-BTF = KernelBtf()
+BTF = of_this_kernel()
 OWNS = bool(BTF.find(STRUCT, "prog_test_ref_kfunc"))
 TRACING, RAW_TP, FENTRY = 26, 23, 24
 LOOKUP, UPDATE, DELETE = 1, 2, 3

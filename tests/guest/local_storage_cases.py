@@ -51,7 +51,6 @@ DELETE = {TASK: 157, SK: 108}
 TASK_BTF, PID_TGID, SOCK_FROM_FILE = 158, 14, 162
 EOPNOTSUPP, ENOTSOCK = -errno.EOPNOTSUPP, -errno.ENOTSOCK
 NAMES = b"\0int\0u64\0bpf_spin_lock\0v\0val\0cnt\0"
-OURS = "bpfcompat" in os.environ.get("LD_PRELOAD", "")
 
 
 def case(function):
@@ -66,7 +65,7 @@ def case_of_watched(function):
         same([made(kind) for kind in (SK, INODE)], [EOPNOTSUPP] * 2, "refused")
 
     refused.__name__ = function.__name__
-    case(refused if OURS and not c.symbols("security_sk_free") else function)
+    case(refused if b.OURS and not c.symbols("security_sk_free") else function)
     return function
 
 
@@ -139,7 +138,7 @@ class Child:
 def has_inodes():
     """Linux takes such a map only where security modules may be programs."""
     fd = made(INODE)
-    if fd == EOPNOTSUPP and not OURS:
+    if fd == EOPNOTSUPP and not b.OURS:
         return False
     os.close(b.check(fd, "inode storage"))
     return True
@@ -242,7 +241,7 @@ def nothing_is_shown_of_what_may_have_gone_unseen():
             off = [m.get(k32(child.fd)), m.put(k32(child.fd), v64(8)), m.get(k32(child.fd))]
         finally:
             write(switch_of_watching(), "1")
-        if OURS:
+        if b.OURS:
             same(off, [ENOENT] * 3, "while it is off")
             same(m.get(k32(child.fd)), ENOENT, "noted before")
         same([m.put(k32(child.fd), v64(9)), m.get(k32(child.fd))], [0, v64(9)])
@@ -433,7 +432,7 @@ def threads_begin_with_nothing():
                 seen.add(out.get(k32(1)))
             # KASAN keeps what was freed for a while
             assert len(seen) < 1000 or c.symbols("kasan_quarantine_put"), "no task's memory was used again: %d" % len(seen)
-            if OURS:
+            if b.OURS:
                 # not one of its elements stayed with a thread that went
                 assert memory_of(m) <= 3 * before, (before, memory_of(m))
 
@@ -456,7 +455,7 @@ def processes_come_and_go_under_maps_that_do():
     for worker in workers:
         worker.start()
     try:
-        end = time.monotonic() + 6
+        end = time.monotonic() + b.for_races(6)
         rounds = 0
         while time.monotonic() < end or rounds < 5:
             with storage(TASK) as m, At(*current(), *count(m, TASK)):

@@ -277,7 +277,7 @@ def what_stays_is_found_whatever_changes_around_it():
 
         def work(number):
             chance = random.Random(number)
-            end = time.monotonic() + 4
+            end = time.monotonic() + b.for_races(4)
             if number < 2:
                 fixed = struct.unpack("<I", bytes((15, 0, 200, 1)))[0]
                 with churner(m, fixed) as prog:
@@ -305,7 +305,7 @@ def a_length_that_changes_between_two_looks():
         one_key = [ld_map(R1, m.fd), ld_map_value(R2, array.fd)]
         body = [*one_key, mov(R3, R10), add_imm(R3, -8), mov_imm(R4, 0), call(UPDATE), *one_key, call(LOOKUP), *one_key, call(DELETE)]
         with Prog(st(8, R10, -8, 0), *body * 8, mov_imm(R0, 0), exit_()) as prog, changing(array):
-            end = time.monotonic() + 2
+            end = time.monotonic() + b.for_races(2)
             while time.monotonic() < end:
                 prog.run(200)
         assert set(m.keys()) <= {key(0, bytes(4))}

@@ -388,7 +388,7 @@ def wrong_arguments():
     assert p.run(kind, at=1 << 63) == (ERANGE, b"")
     assert p.run(kind, at=0xFFFFFFFFFFFFF000) == (EFAULT, b"")
     assert p.run(kind, offset=OBJECT) == (EFAULT, b"")
-    if i.OURS:
+    if b.OURS:
         assert p.run(kind, at=(1 << 64) - 8) == (EFAULT, b"")
         for at in (1 << 47, 0xFFFF7FFFFFFFF000):
             result, text = p.run(kind, at=at)

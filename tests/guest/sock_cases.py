@@ -37,13 +37,12 @@ from map_cases import EINVAL, Map, k32, same
 from tracing_cases import BTF, FENTRY, FEXIT, FUNC, link
 
 CASES = {}
-OURS = "bpfcompat" in os.environ.get("LD_PRELOAD", "")
 COOKIE, SO_COOKIE = 46, 57
 TRACING = 26
 UNKNOWN = "unknown func bpf_get_socket_cookie#46"
 # Else they are given their cookies by watching them go: at the hooks of security modules.
 HAS_COOKIES = c.symbols("__sock_gen_cookie")
-OFFERED = not OURS or HAS_COOKIES or c.symbols("security_sk_free")
+OFFERED = not b.OURS or HAS_COOKIES or c.symbols("security_sk_free")
 
 
 def case(function):
@@ -180,7 +179,7 @@ def another_way_to_a_socket():
 @case
 def no_cookies_while_nobody_sees_sockets_go():
     """Where they are the module's own."""
-    if not OFFERED or not OURS or HAS_COOKIES:
+    if not OFFERED or not b.OURS or HAS_COOKIES:
         return
     with Map(b.ARRAY, 4, 8, 1) as out, AtFunction("tcp_v4_connect", ldx(8, R6, R1, 0), *tell(out)), socket.socket() as sock:
         attempt(sock)

@@ -48,7 +48,6 @@ from sockmap_cases import LET_GO, SOCKMAP, bound, connected, found, has_ipv6, li
 from tracing_cases import BTF, FENTRY, FUNC
 
 CASES = {}
-OURS = "bpfcompat" in os.environ.get("LD_PRELOAD", "")
 CHECK, GEN, ASSIGN, MPTCP, SKB_OUTPUT, XDP_OUTPUT = 100, 110, 124, 196, 111, 121
 RAW_GEN, RAW_CHECK = {4: 204, 6: 205}, {4: 206, 6: 207}
 TRACING, STRUCT = 26, 4
@@ -56,8 +55,8 @@ EACCES, EFAULT, EOPNOTSUPP, EPROTONOSUPPORT = -errno.EACCES, -errno.EFAULT, -err
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 MSS = b"\2\4"
 # Kernels before 3.13 make cookies for a whole packet alone, those before 5.4 for sockets that decide themselves.
-COOKIES = not OURS or c.symbols("__cookie_v4_check", "__cookie_v4_init_sequence")
-OF_SOCKETS = not OURS or (COOKIES and c.symbols("tcp_v4_get_syncookie"))
+COOKIES = not b.OURS or c.symbols("__cookie_v4_check", "__cookie_v4_init_sequence")
+OF_SOCKETS = not b.OURS or (COOKIES and c.symbols("tcp_v4_get_syncookie"))
 SWITCH = "/proc/sys/net/ipv4/tcp_syncookies"
 
 

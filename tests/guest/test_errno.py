@@ -25,7 +25,7 @@ def test_errno(guest: Guest) -> None:
     expected = json.loads((HERE / "errno_expected.json").read_text())
     if not guest.native:
         expected.update({name: answer for name, (answer, _) in DIFFERENT.items()})
-    result = guest.run(guest.client(["/usr/bin/python3", str(HERE / "errno_cases.py")]), timeout=300)
+    result = guest.script("errno_cases.py")
     assert result.returncode == 0, result.stderr
     answers = json.loads(result.stdout)
     wrong = {

@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 
 def test_iterators(guest: Guest) -> None:
-    result = guest.run(guest.client(["/usr/bin/python3", str(HERE / "iter_cases.py")]), timeout=600)
+    result = guest.script("iter_cases.py")
     assert result.returncode == 0, result.stderr
     answers = json.loads(result.stdout)
     wrong = {name: what for name, what in answers.items() if what != "ok"}

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 def run(guest: Guest, script: str, least: int) -> None:
-    result = guest.run(guest.client(["/usr/bin/python3", str(HERE / script)]), timeout=400)
+    result = guest.script(script)
     assert result.returncode == 0, result.stderr
     answers = json.loads(result.stdout)
     wrong = {name: what for name, what in answers.items() if what != "ok"}

@@ -43,7 +43,7 @@ def settled(vm: VM, wanted: dict[str, int]) -> dict[str, int]:
 
 
 def test_objects(guest: Guest) -> None:
-    result = guest.run(guest.client(["/usr/bin/python3", str(HERE / "object_cases.py")]), timeout=300)
+    result = guest.script("object_cases.py")
     assert result.returncode == 0, result.stderr
     answers = json.loads(result.stdout)
     wrong = {name: what for name, what in answers.items() if what != "ok"}

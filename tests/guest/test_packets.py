@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 @pytest.mark.parametrize("name", ["packets", "packet_changes"])
 def test_packet_helpers(guest: Any, name: str) -> None:
     expected = json.loads((HERE / f"{name}_expected.json").read_text())
-    done = guest.run(guest.client([sys.executable, str(HERE / f"{name}.py")]), timeout=200)
+    done = guest.script(f"{name}.py")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said.keys() == expected.keys()

@@ -23,11 +23,11 @@ def check(result: Result, cases: int) -> None:
 
 
 def test_show(guest: Guest) -> None:
-    check(guest.run(guest.client(["/usr/bin/python3", str(HERE / "show_cases.py")]), timeout=600), 6)
+    check(guest.script("show_cases.py"), 6)
 
 
 @pytest.mark.only_kernels(lambda kernel: kernel.name == "debian-6.1")
 def test_as_natively(guest: Guest) -> None:
     if not guest.native:
         pytest.skip("one run asks both, the module and the kernel's own bpf(2), and that is the native side's")
-    check(guest.run(["/usr/bin/python3", str(HERE / "show_cases.py"), "compare"], timeout=900), 8)
+    check(guest.script("show_cases.py", "compare", timeout=900), 8)

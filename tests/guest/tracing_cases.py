@@ -20,10 +20,10 @@ import attach_cases as c  # first: it finds the assembler
 import bpfsys as b
 from asm import R4, R5, R8
 from attach_cases import CPUS, HITS, R0, R1, R2, R3, R6, R7, R10, Seen, a, keep, libc, program
-from kernel_btf import FUNC, STRUCT, TYPEDEF, KernelBtf
+from kernel_btf import FUNC, STRUCT, TYPEDEF, of_this_kernel
 from programs.case import Case
 
-BTF = KernelBtf()
+BTF = of_this_kernel()
 TRACING, RAW_TP, FENTRY, FEXIT, MODIFY_RETURN, ITER = 26, 23, 24, 25, 26, 28
 ARG_CNT, FUNC_ARG, FUNC_RET, FUNC_IP, COOKIE = 185, 183, 184, 173, 174
 SYS_READ, SYS_MMAP = 0, 9
@@ -316,8 +316,7 @@ def case_attach_errors():
 def find_function(wanted):
     """The first function whose arguments are @wanted (a test of their sizes in registers), and that is there."""
     found = [name for name, proto in BTF.functions() if wanted(proto)]
-    there = c.symbols(*found)
-    return next(name for name in sorted(found) if name in there)
+    return next(name for name in sorted(found) if c.symbols(name))
 
 
 def _scalars(proto):

@@ -5,7 +5,6 @@ the log, result of a run or null]. Run as a script, natively or under the shim; 
 from __future__ import annotations
 
 import errno
-import functools
 import json
 import os
 import struct
@@ -15,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
 
 import bpfsys as b
-from kernel_btf import KernelBtf
+from kernel_btf import of_this_kernel
 from programs import tracing
 from programs.btf_bad import BAD, blob_of
 from programs.case import BY_NAME, Case, MapSpec
@@ -63,7 +62,7 @@ def judge(case: Case) -> list[object]:
     code = case.code(fd_of)
     fields = {"expected_attach_type": case.attach_type, "prog_flags": case.flags}
     if case.target:
-        fields["attach_btf_id"] = tracing.target_id(kernel_btf(), case)
+        fields["attach_btf_id"] = tracing.target_id(of_this_kernel(), case)
     licence = b"GPL" if case.gpl else b"Proprietary"
     blob, records = case.func_info()
     if blob:
@@ -82,11 +81,6 @@ def judge(case: Case) -> list[object]:
     return [name_of(-fd), again.log_text()[-2000:], None]
 
 
-@functools.cache
-def kernel_btf() -> KernelBtf:
-    return KernelBtf()
-
-
 def cases_of(table: str) -> list[Case]:
     """The cases of a table of tests/programs, or `fuzz:START:COUNT`: random programs by their seeds."""
     if table.startswith("fuzz:"):
@@ -95,7 +89,7 @@ def cases_of(table: str) -> list[Case]:
         _, start, count = table.split(":")
         return [gen.make(seed) for seed in range(int(start), int(start) + int(count))]
     if table == "tracing":
-        return tracing.cases(kernel_btf())
+        return tracing.cases(of_this_kernel())
     return __import__(f"programs.{table}", fromlist=["CASES"]).CASES
 
 
