@@ -71,7 +71,9 @@ class Guest:
         Runs a script of tests/guest. What `bpfcompat run` would do, which has tests of its own, is done here: one more start of
         Python takes half a second under emulation.
         """
-        env = {} if self.native else {"LD_PRELOAD": str(BUILD / "shim/libbpfcompat-preload.so")}
+        env = {"PYTHONPATH": f"{REPO / 'tests/unit'}:{REPO / 'tests'}"}
+        if not self.native:
+            env["LD_PRELOAD"] = str(BUILD / "shim/libbpfcompat-preload.so")
         return self.run(["/usr/bin/python3", str(REPO / "tests/guest" / name), *args], env=env, timeout=timeout)
 
     def client(self, args: Sequence[str]) -> list[str]:

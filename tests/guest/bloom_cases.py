@@ -1,26 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Bloom filters, run inside a machine through bpf(2) and from programs: prints one JSON object as map_cases.py does."""
+"""Bloom filters, run inside a machine through bpf(2) and from programs: prints one JSON object (casework.py)."""
 
-import os
 import struct
-import sys
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
 import bpfsys as b
-import map_cases
 from asm import R0, R1, R2, R3, R6, R10, add, add_imm, alu64_imm, call, exit_, ld_map, mov, mov_imm, st
-from map_cases import ENOENT, Map, children, same, v64
-from map_prog_cases import Prog
+from casework import EINVAL, ENOENT, Cases, Map, Prog, children, same, v64
 
-CASES = {}
+case = Cases()
 PUSH, PEEK = 87, 89
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
 
 
 def ask(m, value):
@@ -72,7 +60,7 @@ def program_pushes_and_asks():
             same(prog.run(), ENOENT & 0xFFFFFFFF)
         flags = [st(8, R10, -8, 1), ld_map(R1, m.fd), mov(R2, R10), add_imm(R2, -8), mov_imm(R3, 1), call(PUSH), exit_()]
         with Prog(*flags) as prog:
-            same(prog.run(), map_cases.EINVAL & 0xFFFFFFFF)
+            same(prog.run(), EINVAL & 0xFFFFFFFF)
 
 
 @case
@@ -88,5 +76,4 @@ def many_at_once():
 
 
 if __name__ == "__main__":
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
+    case.main()

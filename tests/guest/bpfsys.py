@@ -14,8 +14,8 @@ import struct
 
 SYS_BPF = 321
 OURS = "bpfcompat" in os.environ.get("LD_PRELOAD", "")  # else the kernel's own
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
 
 (
     MAP_CREATE,
@@ -89,7 +89,7 @@ def call(cmd, attr, size=None):
     elif size is None:
         size = ctypes.sizeof(attr)
     pointer = ctypes.c_void_p(attr) if isinstance(attr, int) else ctypes.byref(attr)
-    ret = _libc.syscall(ctypes.c_long(SYS_BPF), ctypes.c_long(cmd), pointer, ctypes.c_ulong(size))
+    ret = libc.syscall(ctypes.c_long(SYS_BPF), ctypes.c_long(cmd), pointer, ctypes.c_ulong(size))
     return -ctypes.get_errno() if ret < 0 else ret
 
 
@@ -248,6 +248,26 @@ def btf_blob(types=b"", strings=b"\0", magic=0xEB9F, version=1, flags=0, hdr_len
     str_off = len(types) if str_off is None else str_off
     header = struct.pack("<HBBIIIII", magic, version, flags, hdr_len, type_off, len(types), str_off, len(strings))
     return header + types + strings
+
+
+TestRun = collections.namedtuple("TestRun", "error value data context")
+
+
+def run_prog(prog, data=b"", context=b"", room=0, context_room=0, repeat=0, flags=0):
+    """
+    BPF_PROG_TEST_RUN: 0 or the negative errno, what the program returned, and so much of packet and context after it as there
+    is room for.
+    """
+    given, out = (buf(item) if item else None for item in (data, room))
+    before, after = (buf(item) if item else None for item in (context, context_room))
+    attr = buf(
+        struct.pack("<4I2Q", prog, 0, len(data), room, addr(given), addr(out))
+        + struct.pack("<4I2Q", repeat, 0, len(context), context_room, addr(before), addr(after))
+        + struct.pack("<3I4x", flags, 0, 0)
+    )
+    error = call(PROG_TEST_RUN, attr)
+    value, size = struct.unpack_from("<i4xI", attr.raw, 4)
+    return TestRun(error, value, out.raw[:size] if out else b"", after.raw if after else b"")
 
 
 BTF_INT = struct.pack("<IIII", 1, 1 << 24, 4, 32 | 1 << 24)  # [1] INT 'int' size=4 bits=32 SIGNED

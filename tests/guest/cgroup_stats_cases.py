@@ -1,35 +1,24 @@
 # SPDX-License-Identifier: MIT
 """Iterators over cgroups, and the kernel's functions on their statistics, as its own example has both (cgroup_hierarchical_stats): run
-inside a machine, natively too; prints one JSON object as map_cases.py does."""
+inside a machine, natively too; prints one JSON object (casework.py)."""
 
 import ctypes
 import errno
 import os
-import signal
 import struct
-import sys
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
 import asm as a
 import bpfsys as b
 import iter_cases as it
-import map_cases
 from asm import R0, R1, R2, R3, R4, R6, R10
-from local_storage_cases import AtFunction, refused
-from map_cases import EBADF, EINVAL, ENOENT, Map, same, v64
+from casework import EBADF, EINVAL, ENOENT, Cases, Map, refused, same, v64
+from local_storage_cases import AtFunction
 from tracing_cases import BTF, FENTRY, FUNC
 
-CASES = {}
+case = Cases()
 CPU, PID_TGID = 8, 14
 UPDATED, FLUSH = (BTF.find(FUNC, "cgroup_rstat_" + name) for name in ("updated", "flush"))
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
+libc = b.libc
 
 
 def case_of_rstat(function):
@@ -239,11 +228,5 @@ def what_is_refused():
     same(found, (-13, "calling kernel function cgroup_rstat_updated is not allowed"))
 
 
-def main():
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
-
-
 if __name__ == "__main__":
-    signal.alarm(380)
-    main()
+    case.main()

@@ -1,36 +1,27 @@
 # SPDX-License-Identifier: MIT
 """Routes that test runs of packets look up, in a network of the script's own, run inside a machine, natively too: prints one JSON
-object as map_cases.py does."""
+object (casework.py)."""
 
-import ctypes
 import errno
-import os
-import signal
 import socket
 import struct
 import subprocess
-import sys
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
 import bpfsys as b
-import map_cases
 from asm import R0, R1, R2, R3, R4, R10, add_imm, call, exit_, ld_map_value, mov, mov_imm, stx
-from map_cases import EINVAL, Map, k32, same
-from map_prog_cases import Prog
+from casework import EACCES, EINVAL, Cases, Map, Prog, k32, same
 from redirect_cases import refused, run_it, skb_context
 
-CASES = {}
+case = Cases()
 SCHED_CLS, XDP, FIB_LOOKUP = 3, 6, 69
 DIRECT, OUTPUT, SKIP_NEIGH, TBID, SRC = 1, 2, 4, 8, 16
 OK, BLACKHOLE, UNREACHABLE, PROHIBIT, NOT_FORWARDED, DISABLED, _TUNNEL, NO_NEIGHBOUR, TOO_LONG, NO_SOURCE = range(10)
-EACCES, ENODEV, EAFNOSUPPORT = -errno.EACCES, -errno.ENODEV, -errno.EAFNOSUPPORT
+ENODEV, EAFNOSUPPORT = -errno.ENODEV, -errno.EAFNOSUPPORT
 V4, V6 = socket.AF_INET, socket.AF_INET6
 BYTES = 64
 NEIGHBOUR, OWN = bytes([2, 0, 0, 0, 0, 7]), bytes([2, 0, 0, 0, 0, 2])
 CLONE_NEWNET = 0x40000000
-libc = ctypes.CDLL(None, use_errno=True)
+libc = b.libc
 
 NETWORK = f"""
 link add d0 type dummy
@@ -68,11 +59,6 @@ route add prohibit fd68::/64
 route add fd70::/64 via fd02::7 metric 7 table 100
 rule add from fd01::77 table 100
 """
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
 
 
 def make_network():
@@ -257,12 +243,6 @@ def what_is_wrong():
     same(refused(mov_imm(R3, 64), *args, kind=1), EINVAL)
 
 
-def main():
-    make_network()
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
-
-
 if __name__ == "__main__":
-    signal.alarm(380)
-    main()
+    make_network()
+    case.main()

@@ -8,21 +8,17 @@ import array
 import collections
 import ctypes
 import errno
-import json
 import os
 import re
 import signal
 import struct
-import sys
 import threading
 import time
-import traceback
-
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "unit")]
 
 import asm as a
 import bpfsys as b
 from asm import R0, R1, R2, R3, R4, R5, R6, R7, R8, R10
+from casework import Cases
 from kernel_btf import FUNC, of_this_kernel
 
 BTF = of_this_kernel()
@@ -31,12 +27,7 @@ LOOKUP, DELETE, PROBE_READ_KERNEL, SEQ_PRINTF, SEQ_WRITE, TASK_STACK, D_PATH = 1
 META, SESSION, NUM = 0, 8, 16  # places in the bpf_iter_meta: seq, session_id, seq_num
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
+case = Cases()
 
 
 # ---- programs: context in r6, the bpf_iter_meta in r7, the seq_file in r8 ----
@@ -796,24 +787,5 @@ def readers_share_a_session():
     os.close(fd)
 
 
-def out_of_time(*_):
-    raise TimeoutError("takes too long")
-
-
-def main():
-    wanted, answers = sys.argv[1:], {}
-    signal.signal(signal.SIGALRM, out_of_time)
-    for function in CASES:
-        if wanted and function.__name__ not in wanted:
-            continue
-        try:
-            signal.alarm(60)
-            function()
-            answers[function.__name__] = "ok"
-        except Exception:
-            answers[function.__name__] = traceback.format_exc(limit=-2)
-    json.dump(answers, sys.stdout)
-
-
 if __name__ == "__main__":
-    main()
+    case.main(each=60)

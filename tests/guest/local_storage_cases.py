@@ -1,23 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Storage of tasks, sockets and inodes, by fd and from programs, run inside a machine: prints one JSON object as map_cases.py does."""
+"""Storage of tasks, sockets and inodes, by fd and from programs, run inside a machine: prints one JSON object (casework.py)."""
 
 import ctypes
 import errno
 import os
-import signal
 import socket
 import struct
-import sys
 import threading
 import time
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
 import attach_cases as c
 import bpfsys as b
 import iter_cases as it
-import map_cases
 from asm import (
     R0,
     R1,
@@ -40,22 +34,17 @@ from asm import (
     st,
     stx,
 )  # fmt: skip
-from map_cases import E2BIG, EBADF, EEXIST, EINVAL, ENOENT, ENOTSUPP, Map, k32, same, v64
+from casework import E2BIG, EBADF, EEXIST, EINVAL, ENOENT, ENOTSUPP, EOPNOTSUPP, Cases, Map, k32, refused, same, v64
 from tracing_cases import BTF, FENTRY, FUNC, link
 
-CASES = {}
+case = Cases()
 SK, INODE, TASK = 24, 28, 29
 F_CLONE = 1 << 9
 GET = {TASK: 156, SK: 107}
 DELETE = {TASK: 157, SK: 108}
 TASK_BTF, PID_TGID, SOCK_FROM_FILE = 158, 14, 162
-EOPNOTSUPP, ENOTSOCK = -errno.EOPNOTSUPP, -errno.ENOTSOCK
+ENOTSOCK = -errno.ENOTSOCK
 NAMES = b"\0int\0u64\0bpf_spin_lock\0v\0val\0cnt\0"
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
 
 
 def case_of_watched(function):
@@ -601,15 +590,6 @@ def sockets_of_files():
 # ---- what is refused ----
 
 
-def refused(code, kind=b.KPROBE, **more):
-    prog = b.Prog(asm(*code, mov_imm(R0, 0), exit_()), kind, log_level=1, log_size=65536, **more)
-    err = prog.load()
-    if err >= 0:
-        os.close(err)
-        return "loads"
-    return err, [line for line in prog.log_text().splitlines() if line and not line[0].isdigit()][-2]
-
-
 @case_of_watched
 def what_programs_may_not():
     with storage(TASK) as m, Map(b.HASH, 4, 8, 1) as plain, storage(SK) as sockets:
@@ -632,11 +612,5 @@ def what_programs_may_not():
         same(refused(inode), (EINVAL, "unknown func bpf_inode_storage_get#145"))
 
 
-def main():
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
-
-
 if __name__ == "__main__":
-    signal.alarm(380)
-    main()
+    case.main()

@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Tries for the longest prefix that matches, run inside a machine through bpf(2) and from programs: prints one JSON object as
-map_cases.py does."""
+"""Tries for the longest prefix that matches, run inside a machine through bpf(2) and from programs: prints one JSON object
+(casework.py)."""
 
 import os
 import random
 import struct
-import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
-
 import bpfsys as b
-import map_cases
 from asm import (
     R0,
     R1,
@@ -37,17 +32,11 @@ from asm import (
     st,
     stx,
 )
-from map_cases import EEXIST, EINVAL, ENOENT, ENOSPC, ENOTSUPP, Map, children, same, v64
-from map_prog_cases import Prog, changing
+from casework import EEXIST, EINVAL, ENOENT, ENOSPC, ENOTSUPP, Cases, Map, Prog, changing, children, same, v64
 from programs import btf as types
 
-CASES = {}
+case = Cases()
 LPM, PRANDOM, LOOKUP, UPDATE, DELETE = b.LPM_TRIE, 7, 1, 2, 3
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
 
 
 def trie(size=4, entries=100, value=8, **more):
@@ -312,5 +301,4 @@ def a_length_that_changes_between_two_looks():
 
 
 if __name__ == "__main__":
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
+    case.main()

@@ -1,111 +1,42 @@
 # SPDX-License-Identifier: MIT
-"""What maps do, seen through bpf(2), run inside a machine: prints one JSON object, case -> "ok" or what went wrong.
-
-The cases assert what Linux documents or does; test_maps.py runs them on 6.1's own bpf(2) too, so that no assertion is
-ours alone.
-"""
+"""What maps do, seen through bpf(2), run inside a machine: prints one JSON object (casework.py)."""
 
 import ctypes
 import errno
-import json
 import mmap
 import os
 import random
 import re
 import select
 import struct
-import sys
 import time
-import traceback
 
 import bpfsys as b
+from casework import (
+    E2BIG,
+    EACCES,
+    EBADF,
+    EBUSY,
+    EEXIST,
+    EFAULT,
+    EINVAL,
+    ENOENT,
+    ENOTSUPP,
+    EPERM,
+    LRU_ROOM,
+    Cases,
+    Map,
+    children,
+    k32,
+    possible_cpus,
+    same,
+    v64,
+)
 
-CASES = {}
-NCPU = None  # possible CPUs
+case = Cases()
+NCPU = possible_cpus()
 PAGE = 4096
 QUEUE, STACK = 22, 23
-# Entries of an LRU map that loses none of a few: each CPU takes 128 free ones at a time, and evicts when no more are to be had.
-LRU_ROOM = 1024
-EBADF, EPERM, EINVAL = -errno.EBADF, -errno.EPERM, -errno.EINVAL
-ENOENT, EEXIST, E2BIG, EBUSY = -errno.ENOENT, -errno.EEXIST, -errno.E2BIG, -errno.EBUSY
-ENOTSUPP, ENOSPC, EFAULT, EACCES = -524, -errno.ENOSPC, -errno.EFAULT, -errno.EACCES
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
-
-
-def same(got, want, what=""):
-    assert got == want, f"{what}: got {got!r}, want {want!r}"
-
-
-def k32(number):
-    return struct.pack("<I", number & 0xFFFFFFFF)
-
-
-def v64(*numbers):
-    return struct.pack("<%dQ" % len(numbers), *numbers)
-
-
-def possible_cpus():
-    last = 0
-    with open("/sys/devices/system/cpu/possible") as f:
-        for part in f.read().strip().split(","):
-            last = max(last, int(part.split("-")[-1]))
-    return last + 1
-
-
-class Map:
-    """A map's fd, closed at the end of the case."""
-
-    def __init__(self, kind, key, value, entries, flags=0, **more):
-        self.fd = b.check(b.map_create(kind, key, value, entries, flags, **more), "MAP_CREATE")
-        self.key, self.value = key, value
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.fd >= 0:
-            os.close(self.fd)
-
-    def get(self, key, flags=0, size=None):
-        return b.lookup(self.fd, key, size or self.value, flags)
-
-    def put(self, key, value, flags=0):
-        return b.update(self.fd, key, value, flags)
-
-    def drop(self, key):
-        return b.delete(self.fd, key)
-
-    def pop(self, key, flags=0, size=None):
-        return b.lookup(self.fd, key, size or self.value, flags, cmd=b.MAP_LOOKUP_AND_DELETE_ELEM)
-
-    def after(self, key):
-        return b.next_key(self.fd, key, self.key)
-
-    def __iter__(self):
-        return iter(self.keys())
-
-    def keys(self):
-        found, key = [], None
-        while True:
-            key = self.after(key)
-            if not isinstance(key, bytes):
-                same(key, ENOENT, "end of the keys")
-                return found
-            found.append(key)
-            assert len(found) < 1000000
-
-    def info(self):
-        data = b.buf(88)
-        attr = struct.pack("<IIQ", self.fd, 88, b.addr(data))
-        b.check(b.call(b.OBJ_GET_INFO_BY_FD, attr), "OBJ_GET_INFO_BY_FD")
-        return struct.unpack("<6I16s", data.raw[:40])
-
-    def freeze(self):
-        return b.call(b.MAP_FREEZE, k32(self.fd))
 
 
 # ---- arrays
@@ -177,7 +108,7 @@ def array_mapping_limits():
         fails(m, 4096, errno.EINVAL, flags=mmap.MAP_PRIVATE)
         mmap.mmap(m.fd, 4096, offset=4096).close()
         # an offset that overflows together with the length
-        raw = b._libc.mmap
+        raw = b.libc.mmap
         raw.argtypes, raw.restype = (
             [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long],
             ctypes.c_long,
@@ -638,7 +569,7 @@ def perf_event_open(kind, config, cpu=0, pid=-1, sample_type=1 << 10):
     struct.pack_into("<IIQQQ", attr, 0, kind, 112, config, 0, sample_type)
     struct.pack_into("<I", attr, 48, 1)  # wakeup_events
     data = b.buf(bytes(attr))
-    fd = b._libc.syscall(298, ctypes.byref(data), pid, cpu, -1, 0)
+    fd = b.libc.syscall(298, ctypes.byref(data), pid, cpu, -1, 0)
     return fd if fd >= 0 else -ctypes.get_errno()
 
 
@@ -758,23 +689,6 @@ def queue_and_stack():
 # ---- many at once
 
 
-def children(count, work):
-    pids = []
-    for number in range(count):
-        pid = os.fork()
-        if not pid:
-            code = 1
-            try:
-                os.sched_setaffinity(0, {number % os.cpu_count()})
-                work(number)
-                code = 0
-            except BaseException:
-                traceback.print_exc()
-            os._exit(code)
-        pids.append(pid)
-    same([os.waitpid(pid, 0)[1] for pid in pids], [0] * count, "children")
-
-
 def hammer(kind, flags, percpu=False):
     size = 8 * NCPU if percpu else 8
     lru = kind in (b.LRU_HASH, b.LRU_PERCPU_HASH)
@@ -846,22 +760,5 @@ def lru_percpu_hash_hammered():
     hammer(b.LRU_PERCPU_HASH, 0, True)
 
 
-def main(wanted):
-    global NCPU
-    NCPU = possible_cpus()
-    results = {}
-    for name, function in CASES.items():
-        if wanted and not any(w in name for w in wanted):
-            continue
-        start = time.time()
-        try:
-            function()
-            results[name] = "ok"
-        except Exception:
-            results[name] = traceback.format_exc(limit=-4)
-        print(f"{time.time() - start:6.2f} s  {name}: {results[name].splitlines()[-1]}", file=sys.stderr)
-    print(json.dumps(results, indent=1))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    case.main()

@@ -1,24 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Maps in maps, run inside a machine through bpf(2) and from programs: prints one JSON object as map_cases.py does."""
+"""Maps in maps, run inside a machine through bpf(2) and from programs: prints one JSON object (casework.py)."""
 
 import json
 import os
 import random
 import struct
 import subprocess
-import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
-
 import bpfsys as b
-import map_cases
 from asm import R0, R1, R2, R3, R4, R6, R10, add_imm, call, exit_, jmp_imm, ld_map, ldx, mov, mov_imm, st, stx
-from map_cases import ENOENT, Map, children, k32, same, v64
-from map_prog_cases import LOOKUP, RB_OUTPUT, Prog, key_on_stack
+from casework import ENOENT, Cases, Map, Prog, children, k32, same, v64
+from map_prog_cases import LOOKUP, RB_OUTPUT, key_on_stack
 
-CASES = {}
+case = Cases()
 OUTER = {"array": b.ARRAY_OF_MAPS, "hash": b.HASH_OF_MAPS, "hash without prealloc": b.HASH_OF_MAPS}
 UPDATE, DELETE = 2, 3
 
@@ -26,7 +21,7 @@ UPDATE, DELETE = 2, 3
 def for_each_kind(function):
     for label, kind in OUTER.items():
         flags = b.F_NO_PREALLOC if "without" in label else 0
-        CASES["%s: %s" % (function.__name__.replace("_", " "), label)] = lambda kind=kind, flags=flags: function(kind, flags)
+        case["%s: %s" % (function.__name__.replace("_", " "), label)] = lambda kind=kind, flags=flags: function(kind, flags)
     return function
 
 
@@ -187,5 +182,4 @@ def hammered(kind, flags):
 
 
 if __name__ == "__main__":
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
+    case.main()

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Maps as programs use them, run inside a machine by BPF_PROG_TEST_RUN and on events: prints one JSON object as
-map_cases.py does."""
+"""Maps as programs use them, run inside a machine by BPF_PROG_TEST_RUN and on events: prints one JSON object
+(casework.py)."""
 
-import contextlib
 import ctypes
 import errno
 import mmap
@@ -10,17 +9,10 @@ import os
 import random
 import re
 import select
-import signal
 import struct
-import sys
 import time
-import traceback
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
 import bpfsys as b
-import map_cases
 from asm import (
     R0,
     R1,
@@ -34,87 +26,25 @@ from asm import (
     R10,
     add_imm,
     alu64_imm,
-    asm,
     call,
     exit_,
     ja,
     jmp_imm,
     ld_imm64,
     ld_map,
-    ld_map_value,
     ldx,
     mov,
     mov_imm,
     st,
     stx,
 )  # fmt: skip
-from map_cases import EEXIST, ENOENT, LRU_ROOM, PAGE, Map, children, k32, same, v64
+from casework import E2BIG, EEXIST, EINVAL, ENOENT, LRU_ROOM, Cases, Map, Prog, children, k32, s32, same, v64
+from map_cases import NCPU, PAGE, QUEUE, STACK, spin_btf
 
-CASES = {}
+case = Cases()
 LOOKUP, UPDATE, DELETE, TAIL_CALL, PID_TGID, STACKID, GET_STACK = 1, 2, 3, 12, 14, 27, 67
 SPIN_LOCK, SPIN_UNLOCK, RB_OUTPUT, RB_RESERVE, RB_SUBMIT, RB_DISCARD, RB_QUERY = 93, 94, 130, 131, 132, 133, 134
-E2BIG, EAGAIN, EINVAL = -errno.E2BIG, -errno.EAGAIN, -errno.EINVAL
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
-
-
-def s32(data):
-    """A helper's answer. The upper half is not looked at: 6.1 leaves it zero for map helpers that it calls directly."""
-    return struct.unpack("<i", data[:4])[0]
-
-
-class Prog:
-    """A loaded program, closed at the end of the case."""
-
-    def __init__(self, *code, kind=b.SOCKET_FILTER, **fields):
-        load = b.Prog(asm(*code), kind, log_level=1, log_size=65536, **fields)
-        self.fd = load.load()
-        if self.fd < 0:
-            raise AssertionError(f"PROG_LOAD: {self.fd}\n{load.log_text()[-1500:]}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        os.close(self.fd)
-
-    def run(self, repeat=1):
-        """What the program returned."""
-        data = b.buf(64)
-        attr = b.buf(
-            struct.pack("<IIIIQQIIIIQQIII4x", self.fd, 0, 64, 0, b.addr(data), 0, repeat, 0, 0, 0, 0, 0, 0, 0, 0)[:80]
-        )
-        b.check(b.call(b.PROG_TEST_RUN, attr), "PROG_TEST_RUN")
-        return struct.unpack("<I", attr.raw[4:8])[0]
-
-
-@contextlib.contextmanager
-def changing(array):
-    """
-    A program on another CPU keeps changing the first word of an array map: 0, and all ones. Emulated CPUs change places between
-    instructions only where each is a thread (BPFCOMPAT_TCG=multi; see vm/qemu.py).
-    """
-    flip = [ld_map_value(R2, array.fd), *[st(4, R2, 0, -1), st(4, R2, 0, 0)] * 200, mov_imm(R0, 0), exit_()]
-    pid = os.fork()
-    if not pid:
-        try:
-            os.sched_setaffinity(0, {os.cpu_count() - 1})
-            with Prog(*flip) as prog:
-                while True:
-                    prog.run(1000)
-        except BaseException:
-            traceback.print_exc()
-        os._exit(1)
-    try:
-        with b.on_one_cpu():
-            yield
-    finally:
-        same(os.waitpid(pid, os.WNOHANG), (0, 0), "still at it")
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+EAGAIN = -errno.EAGAIN
 
 
 def key_on_stack(number, off=-4):
@@ -215,11 +145,11 @@ def full_hash_from_program():
 def new_percpu_element_is_zero_elsewhere():
     with Map(b.PERCPU_HASH, 4, 8, 1) as m:
         # leaves its value behind in the recycled element, on all CPUs
-        same(m.put(k32(7), v64(*[99] * map_cases.NCPU)), 0)
+        same(m.put(k32(7), v64(*[99] * NCPU)), 0)
         same(m.drop(k32(7)), 0)
         with b.on_one_cpu(), Prog(*update_const(m, 1, 5), mov_imm(R0, 0), exit_()) as prog:
             prog.run()
-        same(m.get(k32(1), size=8 * map_cases.NCPU), v64(5, *[0] * (map_cases.NCPU - 1)))
+        same(m.get(k32(1), size=8 * NCPU), v64(5, *[0] * (NCPU - 1)))
 
 
 @case
@@ -258,7 +188,7 @@ def growth_by_a_program():
 
 @case
 def queue_and_stack_from_a_program():
-    for kind in (map_cases.QUEUE, map_cases.STACK):
+    for kind in (QUEUE, STACK):
         with Map(kind, 0, 8, 2) as m, Map(b.ARRAY, 4, 8, 8) as results:
             code = []
             for i in range(3):
@@ -276,7 +206,7 @@ def queue_and_stack_from_a_program():
                 code += store_result(results, 3 + i)
             with Prog(*code, mov_imm(R0, 0), exit_()) as prog:
                 prog.run()
-            order = [70, 70, 71] if kind == map_cases.QUEUE else [71, 71, 70]
+            order = [70, 70, 71] if kind == QUEUE else [71, 71, 70]
             same([s32(results.get(k32(i))) for i in range(7)], [0, 0, E2BIG, *order, 0])
 
 
@@ -299,7 +229,7 @@ def lookup_is_a_use():
 
 @case
 def counts_under_a_lock():
-    btf = b.check(b.btf_load(map_cases.spin_btf()))
+    btf = b.check(b.btf_load(spin_btf()))
     with Map(b.HASH, 4, 12, 4, btf=btf, btf_key=1, btf_value=3) as m:
         same(m.put(k32(0), bytes(12)), 0)
         code = [
@@ -563,7 +493,7 @@ def stacks():
         ]  # fmt: skip
         with Prog(*code, kind=b.RAW_TRACEPOINT) as prog:
             link = raw_tracepoint(prog, b"sys_enter")
-            b._libc.syscall(39)
+            b.libc.syscall(39)
             os.close(link)
         kernel, user, again, bad, deep, length = [s32(results.get(k32(i))) for i in range(6)]
         assert kernel >= 0 and user >= 0, (kernel, user)
@@ -587,5 +517,4 @@ def stacks():
 
 if __name__ == "__main__":
     unused = (R8, R9, ja, ld_imm64, ctypes)
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
+    case.main()

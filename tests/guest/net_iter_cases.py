@@ -1,31 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Iterators over sockets and routes, held against what /proc/net tells, inside a machine, natively too: prints one JSON object as
-map_cases.py does."""
+"""Iterators over sockets and routes, held against what /proc/net tells, inside a machine, natively too: prints one JSON object
+(casework.py)."""
 
 import collections
-import ctypes
 import errno
 import os
-import signal
 import socket
 import struct
-import sys
 import threading
 import time
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
 import asm as a
 import attach_cases as c
 import bpfsys as b
 import iter_cases as it
-import map_cases
 from asm import R0, R1, R2, R3, R4, R6, R7, R8, R9, R10
+from casework import Cases, k32, same
 from local_storage_cases import SK, storage
-from map_cases import k32, same
 
-CASES = {}
+case = Cases()
 BTF = it.BTF
 STORAGE_GET, SETSOCKOPT, GETSOCKOPT = 107, 49, 57
 TCP_FILES, UDP_FILES = ("tcp", "tcp6"), ("udp", "udp6")
@@ -36,12 +29,7 @@ CLONE_NEWNET = 0x40000000
 # Small pieces are slow on Linux: it begins each where its buckets begin.
 INET_SIZES = (1 << 16, 48, 1) if b.OURS else (1 << 16, 480)
 UNIX_SIZES = (1 << 16, 48, 1) if b.OURS else (1 << 20,)
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
+libc = b.libc
 
 
 # -- programs ---------------------------------------------------------------------------------------------------------
@@ -557,7 +545,7 @@ def unknown(target, *code):
 
 @case
 def options_that_are_not_offered():
-    offered = not it.OURS or c.symbols("bpf_sk_setsockopt", "bpf_sk_getsockopt")  # not before 5.10
+    offered = not b.OURS or c.symbols("bpf_sk_setsockopt", "bpf_sk_getsockopt")  # not before 5.10
     targets = ["udp", "netlink", "task"] + ([] if offered else ["tcp", "unix"])
     option = [a.st(4, R10, -8, 0), a.mov_imm(R2, 1), a.mov_imm(R3, 36), a.mov(R4, R10), a.add_imm(R4, -8), a.mov_imm(a.R5, 4)]
     for target in targets:
@@ -566,11 +554,5 @@ def options_that_are_not_offered():
         same(unknown(target, *start, *option, a.call(GETSOCKOPT)), ["unknown func bpf_getsockopt#57"])
 
 
-def main():
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
-
-
 if __name__ == "__main__":
-    signal.alarm(380)
-    main()
+    case.main()

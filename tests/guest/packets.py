@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -177,13 +176,9 @@ def run(kind: int, items: tuple[object, ...], packet: bytes = PACKET) -> list[ob
     fd = b.prog_load(a.asm(*items), kind)
     if fd < 0:
         return [f"load: {fd}", ""]
-    given, out = b.buf(packet), b.buf(bytes(ROOM))
-    head = struct.pack("<IIIIQQ", fd, 0, len(packet), ROOM, b.addr(given), b.addr(out))
-    attr = b.buf(head + bytes(48))
-    code = b.call(b.PROG_TEST_RUN, attr)
+    done = b.run_prog(fd, packet, room=ROOM)
     os.close(fd)
-    value, size = struct.unpack_from("<i", attr.raw, 4)[0], struct.unpack_from("<I", attr.raw, 12)[0]
-    return [code if code < 0 else value, out.raw[:size].hex()]
+    return [done.error if done.error < 0 else done.value, done.data.hex()]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Objects at paths (BPF_OBJ_PIN, BPF_OBJ_GET), run inside a machine: prints one JSON object as map_cases.py does."""
+"""Objects at paths (BPF_OBJ_PIN, BPF_OBJ_GET), run inside a machine: prints one JSON object (casework.py)."""
 
 import ctypes
 import errno
@@ -7,32 +7,22 @@ import json
 import os
 import stat
 import struct
-import sys
 import tempfile
 import time
 import traceback
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
-
 import bpfsys as b
 import iter_cases
-import map_cases
 from asm import R0, R1, R2, R10, add_imm, asm, atomic, call, exit_, jmp_imm, ld_map, mov, mov_imm, st, stx
-from map_cases import EINVAL, ENOENT, EPERM, Map, children, k32, same, v64
+from casework import EACCES, EEXIST, EINVAL, ENOENT, EPERM, Cases, Map, children, k32, same, v64
 
-CASES = {}
+case = Cases()
 MAGIC = 0xCAFE4A11
-EEXIST, EACCES, ENOTEMPTY, EIO = -errno.EEXIST, -errno.EACCES, -errno.ENOTEMPTY, -errno.EIO
+ENOTEMPTY, EIO = -errno.ENOTEMPTY, -errno.EIO
 LOOKUP = 1
-libc = ctypes.CDLL(None, use_errno=True)
+libc = b.libc
 MS_RDONLY, MS_REMOUNT, MNT_DETACH, O_PATH = 1, 32, 2, 0o10000000
 NOBODY = 65534
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
 
 
 def mount(at, options="", flags=0):
@@ -481,5 +471,4 @@ def found_where_tools_look():
 
 
 if __name__ == "__main__":
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
+    case.main()

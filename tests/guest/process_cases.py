@@ -7,12 +7,10 @@ Runs in a guest, natively too; see test_process.py.
 import contextlib
 import ctypes
 import errno
-import json
 import mmap
 import os
 import signal
 import struct
-import sys
 import tempfile
 import threading
 import time
@@ -23,17 +21,13 @@ import bpfsys as b
 import iter_cases as iters
 from asm import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10
 from attach_cases import a
+from casework import Cases
 
 PROBE_WRITE_USER, SEND_SIGNAL, SEND_SIGNAL_THREAD, BRANCH_RECORDS = 36, 109, 117, 119
 COPY_FROM_USER, COPY_FROM_USER_TASK, TAI = 148, 191, 208
 CLOCK_TAI = 11
-CASES = []
+case = Cases()
 REAL = signal.SIGRTMIN + 3  # queues, so that none is lost
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def signed(number):
@@ -54,9 +48,7 @@ class Raw:
         assert self.fd >= 0, prog.log_text()
 
     def __call__(self, first=0, second=0):
-        context = b.buf(struct.pack("<QQ", first, second))
-        attr = struct.pack("<IIIIQQIIIIQQ", self.fd, 0, 0, 0, 0, 0, 0, 0, 16, 0, b.addr(context), 0)
-        b.check(b.call(b.PROG_TEST_RUN, attr), "PROG_TEST_RUN")
+        b.check(b.run_prog(self.fd, context=struct.pack("<QQ", first, second)).error, "PROG_TEST_RUN")
         return signed(struct.unpack("<Q", b.lookup(self.kept, struct.pack("<I", 0), 8))[0])
 
 
@@ -348,20 +340,5 @@ def branches_where_none_are_recorded():
     assert attached(2) == -errno.EINVAL
 
 
-def main():
-    answers = {}
-    signal.signal(signal.SIGALRM, iters.out_of_time)
-    for function in CASES:
-        if sys.argv[1:] and function.__name__ not in sys.argv[1:]:
-            continue
-        try:
-            signal.alarm(60)
-            function()
-            answers[function.__name__] = "ok"
-        except Exception:
-            answers[function.__name__] = traceback.format_exc(limit=-3)
-    json.dump(answers, sys.stdout)
-
-
 if __name__ == "__main__":
-    main()
+    case.main(each=60)

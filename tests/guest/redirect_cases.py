@@ -1,23 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Maps of devices and CPUs, helpers that redirect, and test runs of programs of the network types, run inside a machine, natively too:
-prints one JSON object as map_cases.py does."""
+prints one JSON object (casework.py)."""
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import os
-import signal
 import socket
 import struct
-import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
-
 import bpfsys as b
-import map_cases
 from asm import (
     R0,
     R1,
@@ -42,10 +35,25 @@ from asm import (
     st,
     stx,
 )  # fmt: skip
-from map_cases import E2BIG, EEXIST, EINVAL, ENOENT, ENOTSUPP, EPERM, Map, k32, same
-from map_prog_cases import Prog
+from casework import (
+    E2BIG,
+    EACCES,
+    EEXIST,
+    EINVAL,
+    ENOENT,
+    ENOMEM,
+    ENOTSUPP,
+    EPERM,
+    Cases,
+    Map,
+    Prog,
+    k32,
+    possible_cpus,
+    same,
+    without_net_admin,
+)
 
-CASES = {}
+case = Cases()
 DEVMAP, CPUMAP, DEVMAP_HASH = b.DEVMAP, b.CPUMAP, b.DEVMAP_HASH
 DEVICES = (DEVMAP, DEVMAP_HASH)
 ALL = (DEVMAP, DEVMAP_HASH, CPUMAP)
@@ -56,16 +64,11 @@ LOOKUP, REDIRECT, REALM, REDIRECT_MAP, REDIRECT_NEIGH, REDIRECT_PEER, CHECK_MTU 
 SHOT, TC_REDIRECT = 2, 7
 ABORTED, DROP, PASS, TX, XDP_REDIRECT = range(5)
 INGRESS, BROADCAST, EXCLUDE = 1, 8, 16
-ENODEV, EOVERFLOW, ENOMEM, EACCES = -errno.ENODEV, -errno.EOVERFLOW, -errno.ENOMEM, -errno.EACCES
+ENODEV, EOVERFLOW = -errno.ENODEV, -errno.EOVERFLOW
 LO, NONE = 1, 4000  # devices' numbers
 CLONE_NEWNET = 0x40000000
 PASS_ALL = (mov_imm(R0, PASS), exit_())
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
+libc = b.libc
 
 
 def prog(*code, **fields):
@@ -108,19 +111,6 @@ def two(first, second=0):
     return struct.pack("<Ii", first, second)
 
 
-def in_child(function):
-    """In a process of its own; an assertion there fails here."""
-    pid = os.fork()
-    if not pid:
-        try:
-            function()
-        except BaseException as e:
-            sys.stderr.write("in a child: %r\n" % e)
-            os._exit(1)
-        os._exit(0)
-    same(os.waitpid(pid, 0)[1], 0, "a child")
-
-
 # -- making maps ------------------------------------------------------------------------------------------------------
 
 
@@ -151,17 +141,7 @@ def what_can_be_made():
 
 @case
 def maps_of_devices_are_for_who_may_manage_networks():
-    def without():
-        cap_net_admin = 12
-        header, data = struct.pack("<II", 0x20080522, 0), b.buf(24)
-        libc.capget(header, data)
-        words = list(struct.unpack("<6I", data.raw))
-        for i in range(3):
-            words[i] &= ~(1 << cap_net_admin)
-        assert not libc.capset(header, struct.pack("<6I", *words))
-        same([min(b.map_create(kind, 4, 4, 1), 0) for kind in ALL], [EPERM, EPERM, 0])
-
-    in_child(without)
+    without_net_admin(lambda: same([min(b.map_create(kind, 4, 4, 1), 0) for kind in ALL], [EPERM, EPERM, 0]))
 
 
 @case
@@ -386,7 +366,7 @@ def a_device_that_goes_leaves_the_maps():
 
 @case
 def cpus():
-    cpu = map_cases.possible_cpus() - 1
+    cpu = possible_cpus() - 1
     with Map(CPUMAP, 4, 4, cpu + 3) as m:
         same(m.get(k32(0)), ENOENT)
         same(m.put(k32(cpu), k32(192)), 0)
@@ -421,18 +401,10 @@ def cpus():
 
 def run_it(fd, ctx=b"", data=bytes(64), ctx_out=0, flags=0, repeat=0):
     """What the program returned and, where asked for, packet and context after it; or the negative errno."""
-    given, context, out, told = b.buf(data), b.buf(ctx) if ctx else None, b.buf(4096), b.buf(ctx_out) if ctx_out else None
-    attr = b.buf(
-        struct.pack(
-            "<IIIIQQIIIIQQIII4x", fd, 0, len(data), 4096, b.addr(given), b.addr(out), repeat, 0, len(ctx), ctx_out, b.addr(context),
-            b.addr(told), flags, 0, 0,
-        )[:80]
-    )  # fmt: skip
-    ret = b.call(b.PROG_TEST_RUN, attr)
-    if ret < 0:
-        return ret
-    value, size = struct.unpack_from("<i", attr.raw, 4)[0], struct.unpack_from("<I", attr.raw, 12)[0]
-    return (value, out.raw[:size], told.raw) if ctx_out else value
+    done = b.run_prog(fd, data, ctx, 4096, ctx_out, repeat, flags)
+    if done.error < 0:
+        return done.error
+    return (done.value, done.data, done.context) if ctx_out else done.value
 
 
 def ran(*code, kind=XDP, ctx=b"", data=bytes(64), **fields):
@@ -722,11 +694,5 @@ def clones_are_sent():
             same(received(sock, 0), [])
 
 
-def main():
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
-
-
 if __name__ == "__main__":
-    signal.alarm(380)
-    main()
+    case.main()

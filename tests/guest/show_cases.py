@@ -7,18 +7,17 @@ module, in the same boot: hashes of addresses are the same there too.
 
 import ctypes
 import itertools
-import json
 import os
 import random
 import re
 import signal
 import struct
 import sys
-import traceback
 
 import bpfsys as b
 import iter_cases as i  # first: it finds the assembler
 from asm import R9
+from casework import Cases
 from iter_cases import BTF, R0, R1, R2, R3, R4, R5, R6, R7, R8, a
 from kernel_btf import ARRAY, FUNC, INT, PTR, STRUCT, UNION
 
@@ -27,19 +26,9 @@ COMPACT, NONAME, RAW, ZERO = 1, 2, 4, 8
 EINVAL, ENOENT, EFAULT, ERANGE = -22, -2, -14, -34
 OBJECT, TEXT, HEAD = 1 << 14, 1 << 14, 64
 ENUM64, DATASEC, FLOAT = 19, 15, 16
-CASES, COMPARED = [], []
+case, compared = Cases(), Cases()
 RANDOM = random.Random(1)
 native_call = b.call
-
-
-def case(function):
-    CASES.append(function)
-    return function
-
-
-def compared(function):
-    COMPARED.append(function)
-    return function
 
 
 def module_call(cmd, attr, size=None):
@@ -51,7 +40,7 @@ def module_call(cmd, attr, size=None):
     if module_call.device is None:
         module_call.device = os.open("/dev/bpfcompat", os.O_RDWR | os.O_CLOEXEC)
     request = 3 << 30 | size << 16 | 0xBF << 8 | cmd
-    ret = b._libc.ioctl(module_call.device, ctypes.c_ulong(request), ctypes.byref(attr))
+    ret = b.libc.ioctl(module_call.device, ctypes.c_ulong(request), ctypes.byref(attr))
     return -ctypes.get_errno() if ret < 0 else ret
 
 
@@ -101,9 +90,7 @@ class Printer:
     def run(self, *args, **more):
         """Result, and what is in the buffer."""
         self.prepare(*args, **more)
-        packet = b.buf(b"\0" * 64)
-        attr = struct.pack("<IIIIQQIIIIQQIII4x", self.prog, 0, 64, 0, b.addr(packet), 0, 1, *[0] * 8)[:80]
-        b.check(b.call(b.PROG_TEST_RUN, attr), "PROG_TEST_RUN")
+        b.check(b.run_prog(self.prog, bytes(64), repeat=1).error, "PROG_TEST_RUN")
         return self.answer()
 
     def answer(self):
@@ -459,26 +446,8 @@ def iterators():
     p.close()
 
 
-def out_of_time(*_):
-    raise TimeoutError("takes too long")
-
-
-def main():
-    answers = {}
-    names = [name for name in sys.argv[1:] if name != "compare"]
-    signal.signal(signal.SIGALRM, out_of_time)
-    for function in COMPARED if "compare" in sys.argv else CASES:
-        if names and function.__name__ not in names:
-            continue
-        try:
-            signal.alarm(240)
-            b.call = native_call
-            function()
-            answers[function.__name__] = "ok"
-        except Exception:
-            answers[function.__name__] = traceback.format_exc(limit=-3)[-6000:]
-    json.dump(answers, sys.stdout)
-
-
 if __name__ == "__main__":
-    main()
+    if "compare" in sys.argv:
+        sys.argv.remove("compare")
+        case = compared
+    case.main(880, each=240)

@@ -1,19 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Sockets' cookies, run inside a machine, natively too: prints one JSON object as map_cases.py does."""
+"""Sockets' cookies, run inside a machine, natively too: prints one JSON object (casework.py)."""
 
 import errno
 import os
-import signal
 import socket
 import struct
-import sys
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
 import attach_cases as c
 import bpfsys as b
-import map_cases
 from asm import (
     R0,
     R1,
@@ -32,22 +26,17 @@ from asm import (
     st,
     stx,
 )  # fmt: skip
-from local_storage_cases import AtFunction, loaded, pair, refused, switch_of_watching, write
-from map_cases import EINVAL, Map, k32, same
+from casework import EINVAL, Cases, Map, k32, refused, same
+from local_storage_cases import AtFunction, loaded, pair, switch_of_watching, write
 from tracing_cases import BTF, FENTRY, FEXIT, FUNC, link
 
-CASES = {}
+case = Cases()
 COOKIE, SO_COOKIE = 46, 57
 TRACING = 26
 UNKNOWN = "unknown func bpf_get_socket_cookie#46"
 # Else they are given their cookies by watching them go: at the hooks of security modules.
 HAS_COOKIES = c.symbols("__sock_gen_cookie")
 OFFERED = not b.OURS or HAS_COOKIES or c.symbols("security_sk_free")
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
 
 
 def own_cookie(sock):
@@ -207,11 +196,5 @@ def what_is_no_socket_is_refused():
     same(refused([call(COOKIE)], b.KPROBE), (EINVAL, UNKNOWN))
 
 
-def main():
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
-
-
 if __name__ == "__main__":
-    signal.alarm(380)
-    main()
+    case.main()

@@ -1,23 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Maps of sockets, by fd, from programs and from iterators, run inside a machine, natively too: prints one JSON object as map_cases.py
-does."""
+"""Maps of sockets, by fd, from programs and from iterators, run inside a machine, natively too: prints one JSON object
+(casework.py)."""
 
-import ctypes
 import errno
 import os
 import random
 import signal
 import socket
 import struct
-import sys
 import time
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
 import bpfsys as b
 import iter_cases as it
-import map_cases
 from asm import (
     R0,
     R1,
@@ -42,23 +36,35 @@ from asm import (
     st,
     stx,
 )  # fmt: skip
-from map_cases import E2BIG, EACCES, EBADF, EEXIST, EINVAL, ENOENT, ENOSPC, ENOTSUPP, EPERM, Map, k32, same, v64
-from map_prog_cases import Prog, changing
+from casework import (
+    E2BIG,
+    EACCES,
+    EBADF,
+    EEXIST,
+    EINVAL,
+    ENOENT,
+    ENOSPC,
+    ENOTSUPP,
+    EPERM,
+    Cases,
+    Map,
+    Prog,
+    changing,
+    k32,
+    same,
+    v64,
+    without_net_admin,
+)
 from sock_cases import own_cookie
 
-CASES = {}
+case = Cases()
 SOCKMAP, SOCKHASH = 15, 18
 BOTH = (SOCKMAP, SOCKHASH)
 SCHED_CLS, XDP = 3, 6
 LOOKUP, UPDATE, DELETE, COOKIE, RELEASE, FULLSOCK, TCP_SOCK, LISTENER = 1, 2, 3, 46, 86, 95, 96, 98
 OPNOTSUPP, ENOTSOCK = -errno.EOPNOTSUPP, -errno.ENOTSOCK
 LOOPBACK = ("127.0.0.1", 0)
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
+libc = b.libc
 
 
 # -- sockets ----------------------------------------------------------------------------------------------------------
@@ -143,18 +149,7 @@ def what_can_be_made():
 @case
 def they_are_for_who_may_manage_networks():
     """CAP_BPF alone does not do."""
-    pid = os.fork()
-    if not pid:
-        cap_net_admin = 12
-        header, data = struct.pack("<II", 0x20080522, 0), b.buf(24)
-        libc.capget(header, data)
-        words = list(struct.unpack("<6I", data.raw))
-        for i in range(3):
-            words[i] &= ~(1 << cap_net_admin)
-        assert not libc.capset(header, struct.pack("<6I", *words))
-        found = [b.map_create(kind, 4, 8, 1) for kind in BOTH]
-        os._exit(0 if found == [EPERM] * 2 else 1)
-    same(os.waitpid(pid, 0)[1], 0)
+    without_net_admin(lambda: same([b.map_create(kind, 4, 8, 1) for kind in BOTH], [EPERM] * 2))
 
 
 @case
@@ -951,11 +946,5 @@ def sockets_of_files():
         assert one.fileno() in keys and two.fileno() in keys and three.fileno() not in keys, keys
 
 
-def main():
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
-
-
 if __name__ == "__main__":
-    signal.alarm(380)
-    main()
+    case.main()

@@ -1,35 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""Options of sockets, as programs over iterators ask for and set them, run inside a machine, natively too: prints one JSON object as
-map_cases.py does."""
+"""Options of sockets, as programs over iterators ask for and set them, run inside a machine, natively too: prints one JSON object
+(casework.py)."""
 
 import errno
-import os
-import signal
 import socket
 import struct
-import sys
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
 import asm as a
 import iter_cases as it
-import map_cases
 from asm import R1, R2, R3, R4, R5, R9, R10
-from map_cases import EINVAL, same
+from casework import EINVAL, ENOENT, ENOTSUPP, Cases, same
 from net_iter_cases import Sockets, bound, field, pair_of, port, row, shown
 
-CASES = {}
+case = Cases()
 BTF = it.BTF
 SET, GET = 49, 57
-ENOENT, ENOTSUPP, EPERM = -errno.ENOENT, -524, -errno.EPERM
 TCP, IP, IPV6 = socket.IPPROTO_TCP, socket.IPPROTO_IP, socket.IPPROTO_IPV6
 SOL = socket.SOL_SOCKET
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
 
 
 VALUE = -128  # where in the stack a value of 16 bytes stands
@@ -180,11 +167,5 @@ def options_of_unix_sockets():
         same(other.recv(16), b"to")
 
 
-def main():
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
-
-
 if __name__ == "__main__":
-    signal.alarm(380)
-    main()
+    case.main()

@@ -1,29 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Storage of cgroups, run inside a machine: prints one JSON object as map_cases.py does."""
+"""Storage of cgroups, run inside a machine: prints one JSON object (casework.py)."""
 
-import errno
-import os
 import struct
-import sys
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
 import bpfsys as b
-import map_cases
 from asm import R0, R1, R2, R3, add_imm, asm, call, exit_, jmp_imm, ld_map, ldx, mov_imm, stx
-from map_cases import ENOENT, Map, same
-from map_prog_cases import Prog
+from casework import E2BIG, EBUSY, EINVAL, ENOENT, Cases, Map, Prog, possible_cpus, same
 
-CASES = {}
+case = Cases()
 SHARED, PERCPU, CGROUP_SKB, LOCAL_STORAGE = 19, 21, 8, 81
-EBUSY, EINVAL, E2BIG = -errno.EBUSY, -errno.EINVAL, -errno.E2BIG
 KEY = struct.pack("<QII", 1, 0, 0)
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
 
 
 @case
@@ -42,7 +28,7 @@ def what_can_be_made():
 
 @case
 def nothing_is_attached():
-    for kind, size in ((SHARED, 8), (PERCPU, 8 * map_cases.possible_cpus())):
+    for kind, size in ((SHARED, 8), (PERCPU, 8 * possible_cpus())):
         with Map(kind, 16, 8, 0) as m:
             same(b.lookup(m.fd, KEY, size), ENOENT)
             same(b.update(m.fd, KEY, bytes(size)), ENOENT)
@@ -78,5 +64,4 @@ def one_of_each_kind():
 
 
 if __name__ == "__main__":
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
+    case.main()

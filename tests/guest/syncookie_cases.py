@@ -1,21 +1,15 @@
 # SPDX-License-Identifier: MIT
 """SYN cookies, sockets for packets, and the packets of others in the perf buffer, run inside a machine, natively too: prints one JSON
-object as map_cases.py does."""
+object (casework.py)."""
 
 import errno
 import mmap
 import os
-import signal
 import socket
 import struct
-import sys
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "unit")]
 
 import attach_cases as c
 import bpfsys as b
-import map_cases
 from asm import (
     R0,
     R1,
@@ -41,28 +35,22 @@ from asm import (
     st,
     stx,
 )  # fmt: skip
-from local_storage_cases import AtFunction, only_mine, refused
-from map_cases import EINVAL, ENOENT, Map, k32, same
-from map_prog_cases import Prog
+from casework import E2BIG, EACCES, EFAULT, EINVAL, ENOENT, EOPNOTSUPP, Cases, Map, Prog, k32, refused, same
+from local_storage_cases import AtFunction, only_mine
 from sockmap_cases import LET_GO, SOCKMAP, bound, connected, found, has_ipv6, listening, of_sock, sockmap
 from tracing_cases import BTF, FENTRY, FUNC
 
-CASES = {}
+case = Cases()
 CHECK, GEN, ASSIGN, MPTCP, SKB_OUTPUT, XDP_OUTPUT = 100, 110, 124, 196, 111, 121
 RAW_GEN, RAW_CHECK = {4: 204, 6: 205}, {4: 206, 6: 207}
 TRACING, STRUCT = 26, 4
-EACCES, EFAULT, EOPNOTSUPP, EPROTONOSUPPORT = -errno.EACCES, -errno.EFAULT, -errno.EOPNOTSUPP, -errno.EPROTONOSUPPORT
+EPROTONOSUPPORT = -errno.EPROTONOSUPPORT
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 MSS = b"\2\4"
 # Kernels before 3.13 make cookies for a whole packet alone, those before 5.4 for sockets that decide themselves.
 COOKIES = not b.OURS or c.symbols("__cookie_v4_check", "__cookie_v4_init_sequence")
 OF_SOCKETS = not b.OURS or (COOKIES and c.symbols("tcp_v4_get_syncookie"))
 SWITCH = "/proc/sys/net/ipv4/tcp_syncookies"
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
 
 
 def ip(version):
@@ -349,7 +337,7 @@ def parts_of_packets():
             sender.sendto(b"abcdefgh", receiver.getsockname())
             port = sender.getsockname()[1]
         answers = [struct.unpack("<q", results.get(k32(slot)))[0] for slot in range(len(asked))]
-        same(answers, [0, 0, 0, EINVAL, EFAULT, map_cases.E2BIG])
+        same(answers, [0, 0, 0, EINVAL, EFAULT, E2BIG])
         word, headers, more = buffer.records()
         same(word[:8], struct.pack("<Q", 0x41424344))
         same(headers[20:22], struct.pack(">H", port))
@@ -386,11 +374,5 @@ def whole_of_context(buffer):
     return [ld_imm64(R7, 0xFFFFFFFF), st(8, R10, -8, 1), *output(buffer, 8)]
 
 
-def main():
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
-
-
 if __name__ == "__main__":
-    signal.alarm(380)
-    main()
+    case.main()

@@ -5,21 +5,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from vm_plugin import Guest
 
-HERE = Path(__file__).parent
 
-
-def run(guest: Guest, script: str, least: int) -> None:
-    result = guest.script(script)
+def run(guest: Guest, script: str, least: int, *args: str, timeout: float = 400) -> None:
+    """Runs a script of cases (casework.py): so many at least, and all as they should be."""
+    result = guest.script(script, *args, timeout=timeout)
     assert result.returncode == 0, result.stderr
     answers = json.loads(result.stdout)
-    wrong = {name: what for name, what in answers.items() if what != "ok"}
-    assert not wrong, f"{len(wrong)} of {len(answers)}:\n" + "\n".join(
-        f"{name}:\n{what}" for name, what in wrong.items()
-    )
+    wrong = [f"{name}:\n{what}" for name, what in answers.items() if what != "ok"]
+    assert not wrong, "\n".join([f"{len(wrong)} of {len(answers)}:", *wrong])
     assert len(answers) >= least
 
 

@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Timers in map values, run inside a machine: prints one JSON object as map_cases.py does."""
+"""Timers in map values, run inside a machine: prints one JSON object (casework.py)."""
 
 import errno
 import os
 import random
 import struct
-import sys
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "..", "unit")]
-
 import bpfsys as b
-import map_cases
 from asm import (
     R0,
     R1,
@@ -38,26 +33,18 @@ from asm import (
     st,
     stx,
 )  # fmt: skip
-from map_cases import LRU_ROOM, children, k32, same
-from map_prog_cases import Prog, s32
+from casework import EBUSY, EINVAL, ENOENT, ENOMEM, EPERM, LRU_ROOM, Cases, Prog, children, k32, s32, same
 from programs.btf import timer_btf
 from programs.case import Case
 
-CASES = {}
+case = Cases()
 LOOKUP, UPDATE, DELETE = 1, 2, 3
 INIT, SET_CALLBACK, START, CANCEL = 169, 170, 171, 172
 REALTIME, MONOTONIC, BOOTTIME = 0, 1, 7
 VALUE, TIMER = 24, 8  # the number is at 0
-EBUSY, EDEADLK, EINVAL, ENOENT, ENOMEM, EPERM = (
-    -errno.EBUSY, -errno.EDEADLK, -errno.EINVAL, -errno.ENOENT, -errno.ENOMEM, -errno.EPERM
-)  # fmt: skip
+EDEADLK = -errno.EDEADLK
 NO_ELEMENT = 99
 MS = 1000000
-
-
-def case(function):
-    CASES[function.__name__.replace("_", " ")] = function
-    return function
 
 
 class TimerMap:
@@ -429,6 +416,5 @@ def all_at_once():
 if __name__ == "__main__":
     if not b.OURS:
         # Linux 6.1 waits for callbacks with a bucket locked that they may want, and comes to a standstill.
-        del CASES["all at once"]
-    map_cases.CASES = CASES
-    map_cases.main(sys.argv[1:])
+        del case["all at once"]
+    case.main()
