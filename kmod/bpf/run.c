@@ -446,6 +446,7 @@ int bc_run_init(void)
 
 void bc_run_exit(void)
 {
+	bc_objects_flush();		/* what waits for those that sleep */
 	bc_synchronize_sched();		/* whoever was still running on this memory */
 	bc_free(NULL, spare, sizeof(*spare));
 	bc_free_percpu(NULL, states, sizeof(struct cpu_state));

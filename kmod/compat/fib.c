@@ -2,6 +2,8 @@
 /*
  * bpf_fib_lookup() by the kernel's own function, which came with 4.18; before 4.0 by what that kernel forwards with. There routes are
  * those that it would take itself: with the MTU that a route was given, locked or not, and without what was learned of paths beyond it.
+ * Of IPv6 routes to one destination that through the device asked for comes first, or through one that has the source's address, whatever
+ * their metrics; Linux 6.1 looks among those of the smallest metric alone.
  */
 #include "../bpf.h"
 #include "fib.h"
@@ -94,11 +96,23 @@ static struct fib_table *ipv4_table(struct net *net, u32 id)
 #endif
 }
 
-/* Of a route with several ways, one. */
+/* By all rules, and with what a route says that leads nowhere: the kernel's own look-up of networks without rules can lose that. */
+static int by_rules(struct net *net, struct flowi4 *fl, struct fib_result *res)
+{
+#ifdef CONFIG_IP_MULTIPLE_TABLES
+	return __fib_lookup(net, fl, res);
+#else
+	int err = fib_table_lookup(fib_get_table(net, RT_TABLE_LOCAL), fl, res, FIB_LOOKUP_NOREF);
+
+	return err ? fib_table_lookup(fib_get_table(net, RT_TABLE_MAIN), fl, res, FIB_LOOKUP_NOREF) : 0;
+#endif
+}
+
+/* Of a route with several ways, one; the look-up has chosen where a device was asked for. */
 static void choose_path(struct net *net, struct fib_result *res, struct flowi4 *fl)
 {
 #ifdef CONFIG_IP_ROUTE_MULTIPATH
-	if (res->fi->fib_nhs < 2)
+	if (res->fi->fib_nhs < 2 || fl->flowi4_oif)
 		return;
 #ifdef HAVE_FIB_SELECT_PATH
 	fib_select_path(net, res, fl, NULL);
@@ -149,7 +163,7 @@ static long ipv4_lookup(struct net *net, struct bpf_fib_lookup *params, u32 flag
 			return BPF_FIB_LKUP_RET_NOT_FWDED;
 		err = fib_table_lookup(table, &fl, &res, FIB_LOOKUP_NOREF);
 	} else {
-		err = fib_lookup(net, &fl, &res);
+		err = by_rules(net, &fl, &res);
 	}
 	if (err)
 		return not_forwarded(err);
@@ -194,14 +208,32 @@ static struct rt6_info *ipv6_route(struct net *net, struct bpf_fib_lookup *param
 	return table ? bc_sym.ip6_pol_route_lookup(net, table, fl, strict) : NULL;
 }
 
+static bool expired(const struct rt6_info *rt)
+{
+	return rt->rt6i_flags & RTF_EXPIRES && time_after(jiffies, rt->dst.expires);
+}
+
+/* A reference, or NULL. */
+static struct neighbour *ipv6_neighbour(struct net_device *dev, const struct in6_addr *addr)
+{
+	const struct inet6_dev *idev = __in6_dev_get(dev);
+
+	return idev && idev->nd_parms ? neigh_lookup(idev->nd_parms->tbl, addr, dev) : NULL;
+}
+
 static long by_route(struct net *net, struct bpf_fib_lookup *params, struct rt6_info *rt, u32 flags)
 {
 	struct in6_addr *dst = (struct in6_addr *)params->ipv6_dst, *src = (struct in6_addr *)params->ipv6_src, to = *dst;
 	struct net_device *dev = rt->dst.dev;
 	u32 mtu;
 
-	if (rt == net->ipv6.ip6_null_entry)
+	if (rt == net->ipv6.ip6_null_entry || expired(rt))
 		return BPF_FIB_LKUP_RET_NOT_FWDED;
+#ifdef CONFIG_IPV6_MULTIPLE_TABLES
+	/* a rule's, which count for none */
+	if (rt == net->ipv6.ip6_prohibit_entry || rt == net->ipv6.ip6_blk_hole_entry)
+		return BPF_FIB_LKUP_RET_NOT_FWDED;
+#endif
 	/* before 3.13 that of an unreachable destination was the network's */
 	if (rt->rt6i_flags & RTF_REJECT)
 		return not_forwarded(rt->dst.error == -ENETUNREACH ? -EHOSTUNREACH : rt->dst.error);
@@ -225,7 +257,7 @@ static long by_route(struct net *net, struct bpf_fib_lookup *params, struct rt6_
 			return BPF_FIB_LKUP_RET_NO_SRC_ADDR;
 	}
 	if (!(flags & BPF_FIB_LOOKUP_SKIP_NEIGH)) {
-		long ret = to_neighbour(params, dev, bc_sym.nd_tbl ? neigh_lookup(bc_sym.nd_tbl, dst, dev) : NULL);
+		long ret = to_neighbour(params, dev, ipv6_neighbour(dev, dst));
 
 		if (ret)
 			return ret;

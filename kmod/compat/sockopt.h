@@ -10,7 +10,11 @@
 
 static inline bool compat_has_sockopt(void)
 {
+#if defined(HAVE_SOCKOPT_LOCK_SOCK) && !defined(HAVE_TASK_BPF_CTX)
+	return false;	/* without bpf(2) of its own the kernel never takes the socket for locked, and would lock it */
+#else
 	return bc_sym.bpf_sk_setsockopt && bc_sym.bpf_sk_getsockopt;
+#endif
 }
 
 /* 0 or -errno. The caller has locked @sk, and runs as a program does, with preemption off. */

@@ -53,7 +53,6 @@
 	QUIET_FN(struct fib6_table *, fib6_get_table, (struct net *net, u32 id), "bpf_fib_lookup in one table") \
 	QUIET_FN(struct rt6_info *, ip6_pol_route_lookup, (struct net *net, struct fib6_table *table, struct flowi6 *fl6, int flags), \
 		 "bpf_fib_lookup in one table") \
-	QUIET_DATA(struct neigh_table, nd_tbl, "bpf_fib_lookup of IPv6") \
 	QUIET_FN(u64, bpf_sk_setsockopt, (u64 sk, u64 level, u64 optname, u64 optval, u64 optlen), "bpf_setsockopt") \
 	QUIET_FN(u64, bpf_sk_getsockopt, (u64 sk, u64 level, u64 optname, u64 optval, u64 optlen), "bpf_getsockopt") \
 	QUIET_FN(struct mptcp_sock *, bpf_mptcp_sock_from_subflow, (struct sock *sk), "bpf_skc_to_mptcp_sock") \
@@ -80,7 +79,6 @@ struct flowi6;
 struct iphdr;
 struct ipv6hdr;
 struct mptcp_sock;
-struct neigh_table;
 struct net;
 struct ns_common;
 struct pid;

@@ -18,13 +18,30 @@ struct later {
 
 static DEFINE_PER_CPU(struct later, signals);
 
+/*
+ * To the first process of a container, too, which may ignore whatever else comes; where there is no such way a signal of the kernel's is
+ * not ignored.
+ */
+static bool send_forced(struct task_struct *task, int sig)
+{
+#ifdef SEND_SIG_FORCED
+	if (sig && sig_kernel_only(sig)) {
+		send_sig_info(sig, SEND_SIG_FORCED, task);
+		return true;
+	}
+#endif
+	return false;
+}
+
 static void send_now(struct irq_work *work)
 {
 	struct later *l = container_of(work, struct later, work);
 	struct task_struct *task = l->task;
 
-	/* 0 only asks whether a signal could be sent; send_sig() takes it for one */
-	if (l->thread) {
+	if (send_forced(task, l->sig)) {
+		/* that goes to the process, whichever thread is told */
+	} else if (l->thread) {
+		/* 0 only asks whether a signal could be sent; send_sig() takes it for one */
 		if (l->sig)
 			send_sig(l->sig, task, 1);
 	} else {
@@ -56,7 +73,7 @@ static s64 send(u32 sig, bool thread)
 {
 	struct later *l = this_cpu_ptr(&signals);
 
-	if (current->flags & (PF_KTHREAD | PF_EXITING) || !compat_user_access_ok() || is_global_init(current))
+	if (current->flags & (PF_KTHREAD | PF_EXITING) || !compat_user_access_ok() || task_tgid_nr(current) == 1)
 		return -EPERM;
 	if (!valid_signal(sig))
 		return -EINVAL;

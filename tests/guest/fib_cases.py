@@ -28,23 +28,24 @@ link add d0 type dummy
 link add d1 type dummy
 link add d2 type dummy
 link set d1 address {OWN.hex(":")} arp on mtu 1500
-link set d0 up
+link set d0 arp on up
 link set d1 up
 link set d2 up
 addr add 10.1.0.1/24 dev d0
 addr add 10.2.0.1/24 dev d1
 addr add 10.2.0.9/24 dev d1
 addr add 10.3.0.1/24 dev d2
+neigh add 10.1.0.7 lladdr {NEIGHBOUR.hex(":")} dev d0 nud permanent
 neigh add 10.2.0.7 lladdr {NEIGHBOUR.hex(":")} dev d1 nud permanent
 route add 10.9.0.0/16 via 10.2.0.7 metric 55
 route add 10.10.0.0/16 via 10.2.0.7 mtu lock 1300 src 10.2.0.9
 route add 10.11.0.0/16 via 10.2.0.8
+route add 10.12.0.0/16 nexthop via 10.2.0.7 dev d1 nexthop via 10.1.0.7 dev d0
 route add blackhole 10.66.0.0/16
 route add unreachable 10.67.0.0/16
 route add prohibit 10.68.0.0/16
 route add throw 10.69.0.0/16
 route add 10.70.0.0/16 via 10.2.0.7 table 100
-rule add from 10.1.0.77 table 100
 """
 NETWORK_6 = f"""
 addr add fd01::1/64 dev d0 nodad
@@ -57,7 +58,6 @@ route add blackhole fd66::/64
 route add unreachable fd67::/64
 route add prohibit fd68::/64
 route add fd70::/64 via fd02::7 metric 7 table 100
-rule add from fd01::77 table 100
 """
 
 
@@ -201,10 +201,8 @@ def a_packet_may_be_too_long():
 
 
 @case
-def flags():
+def what_flags_do():
     rules = {4: "10.1.0.77", 6: "fd01::77"}
-    for ask in both_kinds():
-        same([ask(question(at(70, v), rules[v], length=9))[0] for v in (4, 6)], [OK, OK], "a rule's table")
     for ask in both_kinds(DIRECT):
         for v in (4, 6):
             same(ask(question(at(70, v), rules[v], length=9))[0], NOT_FORWARDED, "the main table alone")
@@ -214,6 +212,8 @@ def flags():
             answers = [ask(question(at(9, v), device=name, length=9))[0] for name in ("d0", "d1")]
             # IPv6's look-up takes the device as a wish
             same(answers, [OK if v == 6 else NOT_FORWARDED, OK], v)
+        ways = [told(ask(question("10.12.0.1", device=name, length=9))[1])[1] for name in ("d0", "d1") * 6]
+        same(ways, ["d0", "d1"] * 6, "of a route with two ways, that by the device")
     for ask in both_kinds(DIRECT | TBID):
         for v in (4, 6):
             answer, after = ask(question(at(70, v), length=9, table=100))
@@ -241,6 +241,22 @@ def what_is_wrong():
         args = [mov(R2, R10), add_imm(R2, -64), mov_imm(R4, 0), call(FIB_LOOKUP), mov_imm(R0, 0), exit_()]
         same([refused(mov_imm(R3, size), *args, kind=kind) for size in (0, 65)], [EACCES, EINVAL])
     same(refused(mov_imm(R3, 64), *args, kind=1), EINVAL)
+
+
+@case
+def rules():
+    """The last: a network that had rules once is looked at in another way on old kernels."""
+    for option, net in (("-4", "10.1.0."), ("-6", "fd01::")):
+        for rule in (f"from {net}77 table 100", f"from {net}66 prohibit", f"from {net}67 blackhole"):
+            subprocess.run(["ip", option, "rule", "add", *rule.split()], check=True, capture_output=True)
+    for ask in both_kinds():
+        for v in (4, 6):
+            found = [ask(question(at(70, v), at(1, v, host), length=9))[0] for host in (77, 78)]
+            same(found, [OK, NOT_FORWARDED], "a rule's table")
+            found = [ask(question(at(9, v), at(1, v, host), length=9))[0] for host in (66, 67, 68)]
+            same(found, [PROHIBIT, BLACKHOLE, OK] if v == 4 else [NOT_FORWARDED, NOT_FORWARDED, OK])
+    for ask in both_kinds(DIRECT):
+        same([ask(question(at(9, v), at(1, v, 66), length=9))[0] for v in (4, 6)], [OK, OK], "no rules")
 
 
 if __name__ == "__main__":

@@ -147,6 +147,35 @@ def a_signal_from_every_event():
 
 
 @case
+def the_first_process_of_a_container_dies():
+    """Signals that it has no handler for do nothing to it, unless they come from outside, or from the kernel and kill or stop."""
+
+    def container(send):
+        assert not events.libc.unshare(0x20000000)  # CLONE_NEWPID
+        first = os.fork()
+        if not first:
+            ok = send(signal.SIGTERM) == 0 and send(signal.SIGSTOP) == 0
+            os._exit(7 if ok and send(signal.SIGKILL) == 0 else 8)
+        stopped = os.waitpid(first, os.WUNTRACED)[1]
+        assert os.WIFSTOPPED(stopped) and os.WSTOPSIG(stopped) == signal.SIGSTOP, hex(stopped)
+        os.kill(first, signal.SIGCONT)
+        ended = os.waitpid(first, 0)[1]
+        assert os.WIFSIGNALED(ended) and os.WTERMSIG(ended) == signal.SIGKILL, hex(ended)
+
+    for helper in (SEND_SIGNAL, SEND_SIGNAL_THREAD):
+        send = sends(helper)
+        pid = os.fork()
+        if not pid:
+            try:
+                container(send)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+
+
+@case
 def no_signal_to_threads_of_the_kernel():
     """Of what is running when a process wakes: EPERM from the kernel's own threads, and from init."""
     kept = events.Seen()

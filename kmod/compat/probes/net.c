@@ -28,7 +28,11 @@ static inline void probe_core_stats(struct net_device *dev) { dev_core_stats_rx_
 static inline struct net_device *probe_rxq(const struct xdp_buff *xdp) { return xdp->rxq->dev; }
 
 #line 1 "HAVE_FIB_LOOKUP_OLD"
+#ifdef CONFIG_IP_MULTIPLE_TABLES
+static inline int probe_fib(struct net *net, struct flowi4 *fl, struct fib_result *res) { return __fib_lookup(net, fl, res) ? : FIB_RES_NH(*res).nh_gw; }
+#else
 static inline int probe_fib(struct net *net, struct flowi4 *fl, struct fib_result *res) { return fib_lookup(net, fl, res) ? : FIB_RES_NH(*res).nh_gw; }
+#endif
 
 #line 1 "HAVE_FIB_SELECT_PATH"
 static inline void probe_select(struct net *net, struct fib_result *res, struct flowi4 *fl) { fib_select_path(net, res, fl, (const struct sk_buff *)NULL); }

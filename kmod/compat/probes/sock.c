@@ -89,3 +89,6 @@ static inline u32 probe_xdp_frags(struct xdp_buff *xdp) { return xdp_buff_has_fr
 
 #line 1 "HAVE_TASK_BPF_CTX"
 static inline const void *probe_bpf_ctx(const struct task_struct *task) { return task->bpf_ctx; }
+
+#line 1 "HAVE_SOCKOPT_LOCK_SOCK"
+static inline void probe_sockopt_lock(struct sock *sk) { sockopt_lock_sock(sk); }
