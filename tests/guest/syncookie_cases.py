@@ -153,6 +153,9 @@ def of_socket(h, m, func, network, transport, network_size=None, transport_size=
 
 @case
 def cookies_of_sockets_are_checked():
+    if not os.path.exists(SWITCH):  # a kernel without them
+        assert not COOKIES
+        return
     with Headers() as h, sockmap(SOCKMAP) as m, listening() as sock, Sysctl(2) as switch:
         client, accepted = connected(sock)
         same([m.put(k32(0), of_sock(sock)), m.put(k32(1), of_sock(client))], [0, 0])
@@ -182,6 +185,9 @@ def cookies_of_sockets_are_checked():
 
 @case
 def cookies_of_sockets_are_made():
+    if not os.path.exists(SWITCH):  # a kernel without them
+        assert not COOKIES
+        return
     families = [(4, socket.AF_INET, ("127.0.0.1", 0))] + ([(6, socket.AF_INET6, ("::1", 0))] if has_ipv6() else [])
     for version, family, where in families:
         with Headers() as h, sockmap(SOCKMAP) as m, listening(where, family) as sock, Sysctl(2) as switch:

@@ -33,6 +33,7 @@ def test_cookies_of_connections(guest: Guest) -> None:
     run(guest, "syncookie_cases.py", 9)
 
 
+@pytest.mark.only_kernels(lambda kernel: all(map(kernel.has, ("DUMMY", "IP_MULTIPLE_TABLES", "IP_ROUTE_MULTIPATH", "IPV6"))))
 def test_routes(guest: Guest) -> None:
     run(guest, "fib_cases.py", 7)
 

@@ -6,7 +6,7 @@ from typing import Dict, List, Optional, Tuple
 from bpfcompat.btf.blob import INT, STRUCT, UNION, Blob, Type
 from bpfcompat.btf.iterators import add_contexts, add_iterators
 from bpfcompat.btf.tracepoints import add_tracepoints
-from bpfcompat.btf.twins import merge_twins
+from bpfcompat.btf.twins import hide_ambiguous, merge_twins
 
 KABI = "__UNIQUE_ID_rh_kabi_hide"
 OLD_EVENT, NEW_EVENT = "ftrace_raw_", "trace_event_raw_"
@@ -192,6 +192,7 @@ def adapt(blob: Blob, probes: Optional[Dict[str, str]] = None) -> Dict[str, int]
     """All of it; may be done twice to the same blob. @probes: see tracepoints.py. Returns how much of each was done."""
     done = {
         "twins": merge_twins(blob),
+        "hidden": hide_ambiguous(blob),
         "kabi_members": name_kabi(blob),
         "trace_events": name_events(blob),
         "sizes": fit_sizes(blob),

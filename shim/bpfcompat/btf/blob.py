@@ -154,6 +154,10 @@ class Blob:
         """Appends a pointer, typedef or the like; returns its id."""
         return self._append(TYPE.pack(self.add_string(name) if name else 0, kind << 24, target))
 
+    def add_forward(self, name: str, union: bool = False) -> int:
+        """Appends the name of a struct or union that is not described; returns its id."""
+        return self._append(TYPE.pack(self.add_string(name), FWD << 24 | union << 31, 0))
+
     def add_array(self, element: int, index: int, count: int) -> int:
         """Appends an array; returns its id."""
         return self._append(TYPE.pack(0, ARRAY << 24, 0) + struct.pack("<III", element, index, count))

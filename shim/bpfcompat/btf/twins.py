@@ -4,6 +4,10 @@ Where two files of a kernel have different structs of one name, pahole keeps all
 ring_buffer, of perf and of tracing, and so two task_struct, though those are the same. Programs that ask for the type of such a
 name get no answer (libbpf: "relocation decision ambiguity"), and what functions take is not of the type that helpers know. So
 those are made one again.
+
+Which of the different structs a pointer leads to is not told reliably: each file sees one alone, and has a perf_event lead to that.
+A program that followed the wrong one would have a number for a pointer. So pointers to a name that several structs have lead to
+the name alone, and nobody follows them.
 """
 
 import struct
@@ -34,6 +38,7 @@ from bpfcompat.btf.blob import (
 )
 
 _LINK = (PTR, TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG, FUNC, FUNC_PROTO, VAR, DECL_TAG)
+_SAME_OBJECT = (TYPEDEF, VOLATILE, CONST, RESTRICT, TYPE_TAG)
 _ARRAY = struct.Struct("<III")
 _NAMED = {STRUCT: MEMBER, UNION: MEMBER, FUNC_PROTO: PARAM, ENUM: PARAM, ENUM64: MEMBER}
 # What refers to types behind the common part: the form of an entry there, and which of its words do.
@@ -99,14 +104,18 @@ class _Shapes:
         return (name, inner, common, tail)
 
 
-def merge_twins(blob: Blob) -> int:
-    """Has one of each struct and union that only leads to different ones; how many others there were."""
-    by_name = {}  # type: Dict[Tuple[int, str], List[Type]]
+def _by_name(blob: Blob) -> Dict[Tuple[int, str], List[Type]]:
+    found = {}  # type: Dict[Tuple[int, str], List[Type]]
     for entry in blob.list:
         if _is_named(entry):
-            by_name.setdefault((entry.kind, blob.string(entry.name_off)), []).append(entry)
+            found.setdefault((entry.kind, blob.string(entry.name_off)), []).append(entry)
+    return found
+
+
+def merge_twins(blob: Blob) -> int:
+    """Has one of each struct and union that only leads to different ones; how many others there were."""
     shapes, same = _Shapes(blob), {}  # type: _Shapes, Dict[int, int]
-    for entries in by_name.values():
+    for entries in _by_name(blob).values():
         first = {}  # type: Dict[int, int]
         for entry in entries if len(entries) > 1 else ():
             shape = shapes.of(entry.id)
@@ -114,12 +123,32 @@ def merge_twins(blob: Blob) -> int:
                 one = first.setdefault(shape, entry.id)
                 if one != entry.id:
                     same[entry.id] = one
-    if not same:
-        return 0
-    for index, entry in enumerate(blob.list):
+    for index, entry in enumerate(blob.list if same else ()):
         if entry.id in same:
             # ids are places in the list: what nobody refers to any more becomes what bears no name
             blob.list[index] = Type(entry.id, TYPE.pack(0, PTR << 24, same[entry.id]))
         else:
             blob.list[index] = Type(entry.id, _refer(entry, same))
     return len(same)
+
+
+def hide_ambiguous(blob: Blob) -> int:
+    """Has pointers to structs and unions of a name that several have lead to the name; how many such pointers there were."""
+    names = {}  # type: Dict[int, Tuple[int, str]]
+    for key, entries in _by_name(blob).items():
+        if len(entries) > 1:
+            names.update((entry.id, key) for entry in entries)
+    forwards = {}  # type: Dict[Tuple[int, str], int]
+    hidden = 0
+    for index, entry in enumerate(list(blob.list)):
+        target = entry.value if entry.kind == PTR and entry.value else 0
+        while target and blob.list[target - 1].kind in _SAME_OBJECT:
+            target = blob.list[target - 1].value
+        if target not in names:
+            continue
+        kind, name = names[target]
+        if (kind, name) not in forwards:
+            forwards[kind, name] = blob.add_forward(name, kind == UNION)
+        blob.list[index] = Type(entry.id, TYPE.pack(0, PTR << 24, forwards[kind, name]))
+        hidden += 1
+    return hidden
