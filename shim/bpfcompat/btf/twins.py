@@ -5,7 +5,7 @@ ring_buffer, of perf and of tracing, and so two task_struct, though those are th
 name get no answer (libbpf: "relocation decision ambiguity"), and what functions take is not of the type that helpers know. So
 those are made one again.
 
-Which of the different structs a pointer leads to is not told reliably: each file sees one alone, and has a perf_event lead to that.
+Which of the different structs a pointer leads to is not told reliably: each file sees one alone, and has a perf_event lead there.
 A program that followed the wrong one would have a number for a pointer. So pointers to a name that several structs have lead to
 the name alone, and nobody follows them.
 """
