@@ -5,6 +5,7 @@ that fault, frames, and what is told of the code."""
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import sys
 from pathlib import Path
@@ -35,7 +36,10 @@ def vector_file(later: bool) -> Path:
         parts.append((vectors.program(part, 0), *values, [v.name for v in part]))
     path = REPO / "build" / f"vectors-{'all' if later else 'old'}.pickle"
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(pickle.dumps(parts))
+    # as a whole, since the machine of another worker may be reading it
+    mine = path.with_suffix(f".{os.getpid()}")
+    mine.write_bytes(pickle.dumps(parts))
+    mine.replace(path)
     return path
 
 
