@@ -29,11 +29,12 @@ $ACT disk actor /dev/vda 3
 $ACT fork actor 3
 $ACT sleep actor 600 2
 """
-# What is done by libraries. A handshake without an answer fails.
+# What is done by libraries. A handshake without an answer fails; and its process stays until its functions have been named, which
+# takes its mappings.
 LIBRARIES = """
 echo : seen-line | bash --norc -i
 /usr/bin/python3 -ISc '
-import socket, ssl, threading
+import socket, ssl, threading, time
 thread = threading.Thread(target=print)
 thread.start()
 thread.join()
@@ -43,6 +44,7 @@ try:
     context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="x").do_handshake()
 except ssl.SSLWantReadError as error:
     print(error)
+time.sleep(2)
 '
 """
 OF_LIBRARIES = ("bashreadline.bt", "gethostlatency.bt", "ssllatency.bt", "sslsnoop.bt", "threadsnoop.bt")

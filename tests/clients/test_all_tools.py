@@ -5,9 +5,11 @@ bpftrace shows what is done meanwhile, where that is something that can be done 
 not, by kernel ("native": Debian's, by its own bpf(2)), with what they say: functions, events and fields that the kernel lacks,
 or hardware. A kernel that is not in the list has not been judged.
 
-Of bitesize the way for kernels before 5.11 is refused for how it comes by its argument; natively that way has not been tried, as
-Debian's kernel takes the other. mdflush, which starts natively on Debian's kernel, wants the types of a module. cachestat wants a
-line in /proc/meminfo that came with 3.14. javagc wants a process with a Java machine in it.
+Of bitesize the way for kernels before 5.11 is refused for how it comes by its argument, as Linux 6.1 refuses it in the same
+words (`setarch --uname-2.6 bitesize`). biosnoop goes by a pointer that it had a helper read from the stack, and that is a
+number from then on, to Linux 6.1's verifier, too; natively it ends before, for want of a function. mdflush, which starts
+natively on Debian's kernel, wants the types of a module. cachestat wants a line in /proc/meminfo that came with 3.14. javagc
+wants a process with a Java machine in it.
 """
 
 from __future__ import annotations
