@@ -67,7 +67,7 @@ def judge(runner, objects, name, program, file, columns):
     for _ in range(3):
         done = subprocess.run([runner, "%s/%s.bpf.o" % (objects, name), program], capture_output=True, text=True)
         if done.returncode == 2:
-            told = re.search(r"(invalid CO-RE relocation|failed to open system Kconfig)", done.stderr)
+            told = re.search(r"(invalid CO-RE relocation|failed to find kernel BTF type ID)", done.stderr)
             return told.group(1) if told else done.stderr[-1500:]
         if done.returncode:
             return done.stderr[-1500:]

@@ -15,12 +15,10 @@ from vm_plugin import Guest
 
 from vm.paths import locked
 
-# Old kernels lack fields and types that they read; and the kernels here a configuration to be read, which three ask for first.
-FIELDS, CONFIG = "invalid CO-RE relocation", "failed to open system Kconfig"
-OLD = {
-    **dict.fromkeys(("dump_tcp4", "dump_tcp6", "dump_ipv6_route"), CONFIG),
-    **dict.fromkeys(("dump_udp4", "dump_udp6", "dump_unix", "dump_netlink"), FIELDS),
-}
+# Old kernels lack fields that they read; and routes of IPv6 that there could be an iterator for.
+FIELDS, TARGET = "invalid CO-RE relocation", "failed to find kernel BTF type ID"
+READ = ("dump_tcp4", "dump_tcp6", "dump_udp4", "dump_udp6", "dump_unix", "dump_netlink")
+OLD = {**dict.fromkeys(READ, FIELDS), "dump_ipv6_route": TARGET}
 
 
 def build() -> Path:
