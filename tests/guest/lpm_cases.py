@@ -32,7 +32,7 @@ from asm import (
     st,
     stx,
 )
-from casework import EEXIST, EINVAL, ENOENT, ENOSPC, ENOTSUPP, Cases, Map, Prog, changing, children, same, v64
+from casework import EEXIST, EINVAL, ENOENT, ENOMEM, ENOSPC, ENOTSUPP, Cases, Map, Prog, changing, children, same, v64
 from programs import btf as types
 
 case = Cases()
@@ -242,7 +242,10 @@ def programs():
 
 
 def churner(m, fixed):
-    """Puts, looks up and takes out a random address of a few; returns 1 when a network that stays was not found."""
+    """
+    Puts, looks up and takes out a random address of a few; returns 1 when a network that stays was not found. On a machine that is
+    busy a put may find all spare memory still waiting for readers to be gone.
+    """
     pick = [call(PRANDOM), mov(R7, R0), alu64_imm("and", R7, 0x0F0F000F)]
     return Prog(
         *pick, st(8, R10, -16, 1), *on_stack(32), ld_map(R1, m.fd), mov(R3, R10), add_imm(R3, -16), mov_imm(R4, 0), call(UPDATE),
@@ -252,6 +255,7 @@ def churner(m, fixed):
         *pick, *on_stack(24), ld_map(R1, m.fd), call(DELETE),
         mov_imm(R7, fixed), *on_stack(32), ld_map(R1, m.fd), call(LOOKUP), jmp_imm("ne", R0, 0, 2), mov_imm(R0, 1), exit_(),
         ldx(8, R0, R0, 0), jmp_imm("eq", R0, 5, 2), mov_imm(R0, 2), exit_(),
+        jmp_imm("ne", R8, ENOMEM, 1), mov_imm(R8, 0),
         alu64_imm("rsh", R8, 63), alu64_imm("lsh", R8, 1), mov_imm(R0, 0), alu64("or", R0, R8), exit_(),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ def run(guest: Guest, script: str, least: int, *args: str, timeout: float = 400)
     assert result.returncode == 0, result.stderr
     answers = json.loads(result.stdout)
     wrong = [f"{name}:\n{what}" for name, what in answers.items() if what != "ok"]
-    assert not wrong, "\n".join([f"{len(wrong)} of {len(answers)}:", *wrong])
+    assert not wrong, "\n".join([f"{len(wrong)} of {len(answers)}:", *wrong, result.stderr[-2000:]])
     assert len(answers) >= least
 
 
